@@ -1,0 +1,87 @@
+import type { Digest } from './digest.ts'
+import type { Change, Entry } from './entry.ts'
+
+/** A blob by content (OCI image-spec, descriptor.md). */
+export interface Descriptor {
+  readonly mediaType: string
+  readonly digest: Digest
+  readonly size: number
+  readonly annotations?: Readonly<Record<string, string>> | undefined
+  readonly platform?: OciPlatform | undefined
+}
+
+/** The platform object of OCI image-spec `image-index.md`. */
+export interface OciPlatform {
+  readonly os: string
+  readonly architecture: string
+  readonly variant?: string | undefined
+}
+
+/** Content-addressed blobs: verified on read, written atomically. Itself an OCI image layout. */
+export interface Store {
+  /** absolute path of the layout's root */
+  readonly root: string
+  /**
+   * Writes a blob. With `expected` the content must match: `DIGEST_MISMATCH` or `SIZE_MISMATCH`
+   * otherwise, and nothing is kept. `DISK_FULL` when the disk is.
+   */
+  put(content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, expected?: { readonly digest: Digest; readonly size?: number | undefined }): Promise<{ readonly digest: Digest; readonly size: number }>
+  /** The blob's bytes; `STORE_CORRUPT` at the end when they do not match (the blob is then dropped). */
+  get(digest: Digest): AsyncIterable<Uint8Array>
+  /** The blob's size, or undefined when it is not there. Does not verify. */
+  has(digest: Digest): Promise<number | undefined>
+  /** The path of the blob, after its content was verified once in this process. `STORE_CORRUPT` otherwise. */
+  verified(digest: Digest): Promise<string>
+  /** Forgets a blob; no error when it is not there. */
+  delete(digest: Digest): Promise<void>
+  /** A place for partial downloads and other files that are no blobs: `<root>/<name>` made on first use. */
+  directory(name: string): Promise<string>
+}
+
+/** One process in a workspace. */
+export interface RunRequest {
+  readonly argv: readonly [string, ...string[]]
+  /** the whole environment: nothing is inherited */
+  readonly env: Readonly<Record<string, string>>
+  /** absolute path inside; default `/` */
+  readonly cwd?: string | undefined
+  /** numeric ids inside; default root */
+  readonly user?: { readonly uid: number; readonly gid: number; readonly groups?: readonly number[] | undefined } | undefined
+  /** default `none`: own network namespace with lo up */
+  readonly network?: 'none' | 'host' | undefined
+  /** what the process reads on standard input; default nothing */
+  readonly stdin?: Uint8Array | undefined
+  /** every line it writes, as it comes */
+  readonly onLine?: ((stream: 'stdout' | 'stderr', line: string) => void) | undefined
+}
+
+export interface ExitStatus {
+  readonly code: number
+  readonly signal?: string | undefined
+}
+
+/** A place to run. `await using`: leaving the scope ends every process and unmounts everything. */
+export interface Workspace extends AsyncDisposable {
+  run(request: RunRequest): Promise<ExitStatus>
+  /** A file's bytes as the workspace has it now (last symlink followed inside the root), or undefined. */
+  read(path: string): Promise<Uint8Array | undefined>
+  /** Writes entries into the workspace (they are part of its changes). */
+  write(entries: Iterable<Entry> | AsyncIterable<Entry>): Promise<void>
+  /**
+   * What differs from the tree the workspace was opened on, sorted by path, parents first;
+   * file contents are in the store. Directories whose metadata is unchanged are left out.
+   */
+  changes(): Promise<readonly Change[]>
+}
+
+export interface ExecutorOptions {
+  readonly signal: AbortSignal
+  /** `hostname` inside; default `plinth` */
+  readonly hostname?: string | undefined
+}
+
+/** Opens workspaces. */
+export interface Executor {
+  readonly name: string
+  open(base: Iterable<Entry> | AsyncIterable<Entry>, options: ExecutorOptions): Promise<Workspace>
+}
