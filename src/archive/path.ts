@@ -1,0 +1,33 @@
+import { PlinthError } from '../errors.ts'
+
+/**
+ * The tree path of a name found in an archive: no leading `./`, no trailing or doubled `/`.
+ * The archive's own root (`.`, `./`) gives `''`. Names that could leave the tree (absolute, `..`)
+ * or cannot exist (NUL, not UTF-8) are refused with `PATH_UNSAFE`.
+ */
+export function treePath(name: string, archive: string): string {
+  if (name.includes('\0') || name.includes('\uFFFD')) {
+    throw unsafe(name, archive, 'it holds bytes that are no valid path')
+  }
+  if (name.startsWith('/')) throw unsafe(name, archive, 'it is absolute')
+  const parts: string[] = []
+  for (const part of name.split('/')) {
+    if (part === '' || part === '.') continue
+    if (part === '..') throw unsafe(name, archive, 'it climbs out with ".."')
+    parts.push(part)
+  }
+  return parts.join('/')
+}
+
+function unsafe(name: string, archive: string, why: string): PlinthError {
+  return new PlinthError('PATH_UNSAFE', `cannot unpack ${archive}: path '${printable(name)}' is refused, ${why}`, {
+    hint: 'the package is malformed or hostile: report it to its publisher',
+    facts: { path: name, archive },
+  })
+}
+
+/** A name fit for a terminal: control characters escaped. */
+export function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is escaped
+  return text.replace(/[\u0000-\u001f\u007f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
+}

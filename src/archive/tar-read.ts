@@ -1,0 +1,243 @@
+import { PlinthError } from '../errors.ts'
+import { decodePax } from './pax.ts'
+import { blockSize, decodeHeader, type RawHeader } from './tar-header.ts'
+
+/** The types an archive may hold; anything else is refused. */
+export type TarType = 'file' | 'hardlink' | 'symlink' | 'character' | 'block' | 'directory' | 'fifo'
+
+/** One member of a tar archive, its long names and PAX records applied. Names are as the archive has them. */
+export interface TarMember {
+  readonly type: TarType
+  readonly name: string
+  readonly linkname: string
+  /** 0 to 0o7777 */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  /** whole seconds, sub-second parts truncated */
+  readonly mtime: number
+  readonly size: number
+  readonly major: number
+  readonly minor: number
+  readonly xattrs: ReadonlyMap<string, Uint8Array> | undefined
+  /** where the body begins in the (uncompressed) archive */
+  readonly offset: number
+  /** The content, readable once and only before the next member is asked for. */
+  body(): AsyncGenerator<Buffer>
+}
+
+const types: Record<string, TarType> = {
+  '0': 'file',
+  '1': 'hardlink',
+  '2': 'symlink',
+  '3': 'character',
+  '4': 'block',
+  '5': 'directory',
+  '6': 'fifo',
+  '7': 'file',
+}
+
+/** Extension records are bounded so that a header cannot make us hold gigabytes. */
+const maxExtension = 1024 * 1024
+
+/**
+ * Reads a tar archive as it streams by: v7, ustar, GNU (long names, base-256) and PAX (binary-safe
+ * xattrs). Sparse files, multi-volume parts and unknown types are `ENTRY_UNSUPPORTED`, broken or cut-off
+ * archives `ARCHIVE_INVALID`; both name `archive`. The input is read to its end, also past the tar's own
+ * end, so that whoever digests it sees all of it.
+ */
+export async function* readTar(chunks: AsyncIterable<Uint8Array>, archive: string): AsyncGenerator<TarMember> {
+  const reader = new BlockReader(chunks, archive)
+  let longName: string | undefined
+  let longLink: string | undefined
+  let pax: Map<string, Buffer> | undefined
+  const globalPax = new Map<string, Buffer>()
+  try {
+    for (;;) {
+      const at = reader.position
+      const block = await reader.take(blockSize, true)
+      if (block === undefined || block.every((byte) => byte === 0)) break
+      const raw = decodeHeader(block)
+      if (!raw) throw invalid(archive, `bad tar header at byte ${at}`)
+
+      if (raw.type === 'L' || raw.type === 'K' || raw.type === 'x' || raw.type === 'g') {
+        if (raw.size > maxExtension) throw invalid(archive, `extension header of ${raw.size} bytes at byte ${at}`)
+        const body = (await reader.take(raw.size))!
+        await reader.skip(padding(raw.size))
+        if (raw.type === 'L') longName = cString(body)
+        else if (raw.type === 'K') longLink = cString(body)
+        else {
+          const records = decodePax(body)
+          if (!records) throw invalid(archive, `bad PAX records at byte ${at}`)
+          if (raw.type === 'x') pax = records
+          else for (const [key, value] of records) globalPax.set(key, value)
+        }
+        continue
+      }
+
+      const member = describe(raw, { longName, longLink, pax, globalPax, archive, offset: reader.position })
+      longName = longLink = pax = undefined
+      const end = member.offset + member.size
+      let opened = false
+      yield {
+        ...member,
+        async *body() {
+          if (opened || reader.position > member.offset) throw new Error('a tar member can be read once, in order')
+          opened = true
+          while (reader.position < end) yield await reader.some(end - reader.position)
+        },
+      }
+      await reader.skip(end - reader.position)
+      await reader.skip(padding(member.size))
+    }
+    await reader.drain()
+  } finally {
+    await reader.close()
+  }
+}
+
+function padding(size: number): number {
+  return (blockSize - (size % blockSize)) % blockSize
+}
+
+function cString(bytes: Buffer): string {
+  const end = bytes.indexOf(0)
+  return bytes.toString('utf8', 0, end < 0 ? bytes.length : end)
+}
+
+interface Extensions {
+  readonly longName: string | undefined
+  readonly longLink: string | undefined
+  readonly pax: ReadonlyMap<string, Buffer> | undefined
+  readonly globalPax: ReadonlyMap<string, Buffer>
+  readonly archive: string
+  readonly offset: number
+}
+
+function describe(raw: RawHeader, e: Extensions): Omit<TarMember, 'body'> {
+  const record = (key: string): string | undefined => (e.pax?.get(key) ?? e.globalPax.get(key))?.toString('utf8')
+  const numeric = (key: string, fallback: number): number => {
+    const value = record(key)
+    if (value === undefined) return fallback
+    const parsed = Math.floor(Number(value))
+    if (value === '' || !Number.isSafeInteger(parsed)) throw invalid(e.archive, `PAX ${key} is '${value}'`)
+    return parsed
+  }
+  const name = record('path') ?? e.longName ?? raw.name
+  for (const key of [...(e.pax?.keys() ?? []), ...e.globalPax.keys()]) {
+    if (key.startsWith('GNU.sparse.')) throw unsupported(e.archive, name, 'it is a sparse file')
+  }
+  let type = types[raw.type]
+  if (type === undefined) throw unsupported(e.archive, name, `its tar type is '${raw.type}'`)
+  // v7 marked directories by the name alone
+  if (type === 'file' && name.endsWith('/')) type = 'directory'
+  let xattrs: Map<string, Uint8Array> | undefined
+  for (const [key, value] of e.pax ?? []) {
+    if (key.startsWith('SCHILY.xattr.')) (xattrs ??= new Map()).set(key.slice('SCHILY.xattr.'.length), Buffer.from(value))
+  }
+  const size = numeric('size', raw.size)
+  if (size < 0) throw invalid(e.archive, `'${name}' has a negative size`)
+  const uid = numeric('uid', raw.uid)
+  const gid = numeric('gid', raw.gid)
+  if (uid < 0 || gid < 0) throw invalid(e.archive, `'${name}' has a negative owner`)
+  return {
+    type,
+    name,
+    linkname: record('linkpath') ?? e.longLink ?? raw.linkname,
+    mode: raw.mode & 0o7777,
+    uid,
+    gid,
+    mtime: numeric('mtime', raw.mtime),
+    // only files have a body; some writers repeat the target's size in a hard link's header
+    size: type === 'file' ? size : 0,
+    major: raw.major,
+    minor: raw.minor,
+    xattrs,
+    offset: e.offset,
+  }
+}
+
+function invalid(archive: string, why: string): PlinthError {
+  return new PlinthError('ARCHIVE_INVALID', `cannot read ${archive}: ${why}`, {
+    hint: 'the archive is damaged or malformed; fetch it again',
+    facts: { archive },
+  })
+}
+
+function unsupported(archive: string, name: string, why: string): PlinthError {
+  return new PlinthError('ENTRY_UNSUPPORTED', `cannot unpack '${name}' of ${archive}: ${why}`, { facts: { archive, name } })
+}
+
+/** Exact reads over a chunked stream, without copying where a chunk holds all of it. */
+class BlockReader {
+  position = 0
+  readonly #iterator: AsyncIterator<Uint8Array>
+  readonly #archive: string
+  #chunk: Buffer = Buffer.alloc(0)
+  #done = false
+
+  constructor(chunks: AsyncIterable<Uint8Array>, archive: string) {
+    this.#iterator = chunks[Symbol.asyncIterator]()
+    this.#archive = archive
+  }
+
+  /** Exactly `length` bytes. At a clean end of input: undefined with `endAllowed`, else an error. */
+  async take(length: number, endAllowed = false): Promise<Buffer | undefined> {
+    if (this.#chunk.length >= length) return this.#advance(length)
+    const parts: Buffer[] = []
+    let missing = length
+    while (missing > 0) {
+      if (this.#chunk.length === 0 && !(await this.#next())) {
+        if (endAllowed && missing === length) return undefined
+        throw invalid(this.#archive, `it ends early, at byte ${this.position}`)
+      }
+      const part = this.#advance(Math.min(missing, this.#chunk.length))
+      missing -= part.length
+      parts.push(part)
+    }
+    return parts.length === 1 ? parts[0] : Buffer.concat(parts)
+  }
+
+  /** At least one byte, at most `limit`. */
+  async some(limit: number): Promise<Buffer> {
+    if (this.#chunk.length === 0 && !(await this.#next())) {
+      throw invalid(this.#archive, `it ends early, at byte ${this.position}`)
+    }
+    return this.#advance(Math.min(limit, this.#chunk.length))
+  }
+
+  async skip(length: number): Promise<void> {
+    let missing = length
+    while (missing > 0) missing -= (await this.some(missing)).length
+  }
+
+  async drain(): Promise<void> {
+    while (await this.#next());
+  }
+
+  async close(): Promise<void> {
+    if (!this.#done) await this.#iterator.return?.()
+  }
+
+  #advance(length: number): Buffer {
+    const part = this.#chunk.subarray(0, length)
+    this.#chunk = this.#chunk.subarray(length)
+    this.position += length
+    return part
+  }
+
+  async #next(): Promise<boolean> {
+    for (;;) {
+      if (this.#done) return false
+      const { value, done } = await this.#iterator.next()
+      if (done) {
+        this.#done = true
+        this.#chunk = Buffer.alloc(0)
+        return false
+      }
+      if (value.length === 0) continue
+      this.#chunk = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+      return true
+    }
+  }
+}

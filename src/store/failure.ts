@@ -1,0 +1,19 @@
+import { PlinthError } from '../errors.ts'
+
+/** Turns a file system error into plinth's: a full disk is `DISK_FULL`, anything else `IO`. */
+export function storeFailure(error: unknown, doing: string): PlinthError {
+  if (error instanceof PlinthError) return error
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new PlinthError('DISK_FULL', `cannot ${doing}: the disk is full`, {
+      cause: error,
+      hint: 'free some space, or put the store elsewhere with --store DIR',
+    })
+  }
+  return new PlinthError('IO', `cannot ${doing}: ${message}`, {
+    cause: error,
+    ...(code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
+      ? { hint: 'use a place you may write to: --store DIR' }
+      : {}),
+  })
+}

@@ -1,0 +1,197 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { digestHex, type Digest } from '../digest.ts'
+import { isPlinthError, PlinthError } from '../errors.ts'
+import type { Store } from '../ports.ts'
+import { storeFailure } from './failure.ts'
+import { ownerIsAlive, processOwner } from './owner.ts'
+
+/**
+ * Opens the store at `root`, made if need be: an OCI image layout (image-spec, image-layout.md) with
+ * plinth's caches beside the blobs. What dead processes left in `tmp` is removed. Several processes may
+ * share it: blobs appear by rename, complete or not at all.
+ *
+ * Throws `STORE_INVALID` when `root` holds another kind of layout, `IO` or `DISK_FULL` when it cannot be made.
+ */
+export async function openStore(root: string): Promise<Store> {
+  const path = resolve(root)
+  const blobs = join(path, 'blobs', 'sha256')
+  const temporary = join(path, 'tmp')
+  try {
+    await mkdir(blobs, { recursive: true })
+    await mkdir(temporary, { recursive: true })
+    await initialise(path)
+    await sweep(temporary)
+  } catch (error) {
+    throw storeFailure(error, `open the store ${path}`)
+  }
+  return new DirectoryStore(path, blobs, temporary)
+}
+
+const layoutMark = '{"imageLayoutVersion":"1.0.0"}'
+
+async function initialise(root: string): Promise<void> {
+  const mark = await readFile(join(root, 'oci-layout'), 'utf8').catch(() => undefined)
+  if (mark === undefined) {
+    await createOnce(join(root, 'oci-layout'), layoutMark)
+  } else if ((JSON.parse(mark || layoutMark) as { imageLayoutVersion?: string }).imageLayoutVersion !== '1.0.0') {
+    throw new PlinthError('STORE_INVALID', `cannot use ${root} as the store: its oci-layout is of another version`, {
+      hint: 'choose another directory with --store DIR',
+    })
+  }
+  await createOnce(
+    join(root, 'index.json'),
+    '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}',
+  )
+}
+
+async function createOnce(path: string, text: string): Promise<void> {
+  await writeFile(path, text, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error
+  })
+}
+
+/** Removes what processes that no longer run left in a directory of `<owner>.<anything>` names. */
+async function sweep(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const owner = name.slice(0, name.indexOf('.'))
+    if (name.includes('.') && !ownerIsAlive(owner)) await rm(join(directory, name), { recursive: true, force: true })
+  }
+}
+
+class DirectoryStore implements Store {
+  readonly root: string
+  readonly #blobs: string
+  readonly #temporary: string
+  readonly #verified = new Map<Digest, Promise<string>>()
+  #counter = 0
+
+  constructor(root: string, blobs: string, temporary: string) {
+    this.root = root
+    this.#blobs = blobs
+    this.#temporary = temporary
+  }
+
+  async put(
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    expected?: { readonly digest: Digest; readonly size?: number | undefined },
+  ): Promise<{ readonly digest: Digest; readonly size: number }> {
+    const name = `${processOwner()}.${this.#counter++}`
+    const temporary = join(this.#temporary, name)
+    let file: FileHandle | undefined
+    try {
+      file = await open(temporary, 'wx', 0o644)
+      const hash = createHash('sha256')
+      let size = 0
+      for await (const chunk of content) {
+        hash.update(chunk)
+        size += chunk.length
+        await writeAll(file, chunk)
+      }
+      await file.close()
+      file = undefined
+      const digest = `sha256:${hash.digest('hex')}` as Digest
+      if (expected?.size !== undefined && size !== expected.size) {
+        throw new PlinthError('SIZE_MISMATCH', `cannot keep ${expected.digest}: expected ${expected.size} bytes, got ${size}`)
+      }
+      if (expected && digest !== expected.digest) {
+        throw new PlinthError('DIGEST_MISMATCH', `cannot keep the content: expected ${expected.digest}, got ${digest}`)
+      }
+      await rename(temporary, this.#path(digest))
+      this.#verified.set(digest, Promise.resolve(this.#path(digest)))
+      return { digest, size }
+    } catch (error) {
+      await file?.close().catch(() => {})
+      await rm(temporary, { force: true })
+      // what the producer of the content threw is its own; only our writing fails as the store
+      throw isSystemError(error) ? storeFailure(error, `write to the store ${this.root}`) : error
+    }
+  }
+
+  async *get(digest: Digest): AsyncGenerator<Uint8Array> {
+    const hash = createHash('sha256')
+    try {
+      for await (const chunk of createReadStream(this.#path(digest), { highWaterMark: 1024 * 1024 })) {
+        hash.update(chunk as Buffer)
+        yield chunk as Buffer
+      }
+    } catch (error) {
+      throw isSystemError(error) ? await this.#missing(digest, error) : error
+    }
+    const actual = `sha256:${hash.digest('hex')}`
+    if (actual !== digest) throw await this.#corrupt(digest, actual)
+  }
+
+  async has(digest: Digest): Promise<number | undefined> {
+    return stat(this.#path(digest)).then(
+      (found) => found.size,
+      () => undefined,
+    )
+  }
+
+  verified(digest: Digest): Promise<string> {
+    let pending = this.#verified.get(digest)
+    if (!pending) {
+      pending = this.#verify(digest)
+      this.#verified.set(digest, pending)
+      pending.catch(() => this.#verified.delete(digest))
+    }
+    return pending
+  }
+
+  async #verify(digest: Digest): Promise<string> {
+    for await (const _ of this.get(digest));
+    return this.#path(digest)
+  }
+
+  async delete(digest: Digest): Promise<void> {
+    this.#verified.delete(digest)
+    await rm(this.#path(digest), { force: true })
+  }
+
+  async directory(name: string): Promise<string> {
+    const path = join(this.root, name)
+    try {
+      await mkdir(path, { recursive: true })
+    } catch (error) {
+      throw storeFailure(error, `make ${path}`)
+    }
+    return path
+  }
+
+  #path(digest: Digest): string {
+    return join(this.#blobs, digestHex(digest))
+  }
+
+  /** A damaged blob is dropped, so that the next run fetches or makes it again. */
+  async #corrupt(digest: Digest, actual: string): Promise<PlinthError> {
+    await this.delete(digest)
+    return new PlinthError('STORE_CORRUPT', `cannot use ${digest} from the store: its content is ${actual}`, {
+      hint: 'it was dropped: run the command again to get it anew, and check the disk',
+      facts: { digest },
+    })
+  }
+
+  async #missing(digest: Digest, cause: unknown): Promise<PlinthError> {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') return storeFailure(cause, `read ${digest} from the store`)
+    return new PlinthError('STORE_CORRUPT', `cannot use ${digest}: it is not in the store`, {
+      cause,
+      hint: 'run the command again to get it anew',
+      facts: { digest },
+    })
+  }
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  let offset = 0
+  while (offset < chunk.length) {
+    const { bytesWritten } = await file.write(chunk, offset, chunk.length - offset)
+    offset += bytesWritten
+  }
+}
+
+function isSystemError(error: unknown): boolean {
+  return !isPlinthError(error) && typeof (error as NodeJS.ErrnoException).syscall === 'string' && !('type' in (error as object))
+}
