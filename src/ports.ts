@@ -1,20 +1,21 @@
 import type { Digest } from './digest.ts'
 import type { Change, Entry } from './entry.ts'
+import type { Emit } from './events.ts'
+import type { Image } from './image.ts'
+import type { Reference } from './reference.ts'
 
-/** A blob by content (OCI image-spec, descriptor.md). */
-export interface Descriptor {
-  readonly mediaType: string
-  readonly digest: Digest
-  readonly size: number
-  readonly annotations?: Readonly<Record<string, string>> | undefined
-  readonly platform?: OciPlatform | undefined
-}
+export type { Descriptor, OciPlatform } from './descriptor.ts'
 
-/** The platform object of OCI image-spec `image-index.md`. */
-export interface OciPlatform {
-  readonly os: string
-  readonly architecture: string
-  readonly variant?: string | undefined
+/** A blob being written: nothing of it is visible before `commit`, nothing remains after `abort`. */
+export interface BlobWriter {
+  write(chunk: Uint8Array): Promise<void>
+  /** Checks against `expected` and makes the blob visible: `DIGEST_MISMATCH`, `SIZE_MISMATCH`, `DISK_FULL`. */
+  commit(expected?: {
+    readonly digest: Digest
+    readonly size?: number | undefined
+  }): Promise<{ readonly digest: Digest; readonly size: number }>
+  /** Forgets what was written; does nothing after `commit`. */
+  abort(): Promise<void>
 }
 
 /** Content-addressed blobs: verified on read, written atomically. Itself an OCI image layout. */
@@ -25,7 +26,12 @@ export interface Store {
    * Writes a blob. With `expected` the content must match: `DIGEST_MISMATCH` or `SIZE_MISMATCH`
    * otherwise, and nothing is kept. `DISK_FULL` when the disk is.
    */
-  put(content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, expected?: { readonly digest: Digest; readonly size?: number | undefined }): Promise<{ readonly digest: Digest; readonly size: number }>
+  put(
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    expected?: { readonly digest: Digest; readonly size?: number | undefined },
+  ): Promise<{ readonly digest: Digest; readonly size: number }>
+  /** The same by pushing: for a stream that someone else reads, too. */
+  writer(): Promise<BlobWriter>
   /** The blob's bytes; `STORE_CORRUPT` at the end when they do not match (the blob is then dropped). */
   get(digest: Digest): AsyncIterable<Uint8Array>
   /** The blob's size, or undefined when it is not there. Does not verify. */
@@ -46,7 +52,13 @@ export interface RunRequest {
   /** absolute path inside; default `/` */
   readonly cwd?: string | undefined
   /** numeric ids inside; default root */
-  readonly user?: { readonly uid: number; readonly gid: number; readonly groups?: readonly number[] | undefined } | undefined
+  readonly user?:
+    | {
+        readonly uid: number
+        readonly gid: number
+        readonly groups?: readonly number[] | undefined
+      }
+    | undefined
   /** default `none`: own network namespace with lo up */
   readonly network?: 'none' | 'host' | undefined
   /** what the process reads on standard input; default nothing */
@@ -84,4 +96,33 @@ export interface ExecutorOptions {
 export interface Executor {
   readonly name: string
   open(base: Iterable<Entry> | AsyncIterable<Entry>, options: ExecutorOptions): Promise<Workspace>
+}
+
+/** What an output is given besides the image. */
+export interface OutputDeps {
+  /** holds the image's layers */
+  readonly store: Store
+  /** what to call the image there; may be empty */
+  readonly names: readonly Reference[]
+  readonly emit: Emit
+  readonly signal: AbortSignal
+}
+
+/** What an output wrote. */
+export interface Written {
+  /** the image's manifest digest, whatever the output's form */
+  readonly digest: Digest
+  /** bytes that are now at the destination */
+  readonly size: number
+  /** where, if it is a path */
+  readonly path?: string | undefined
+}
+
+/**
+ * A place for images. `write` is atomic: it leaves the whole image or what was there before, also when
+ * it fails or `signal` aborts.
+ */
+export interface Output {
+  readonly name: string
+  write(image: Image, deps: OutputDeps): Promise<Written>
 }

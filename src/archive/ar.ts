@@ -20,7 +20,8 @@ export function* arMembers(
   archiveSize: number,
   archive: string,
 ): Generator<ArMember> {
-  const latin1 = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+  const latin1 = (bytes: Uint8Array) =>
+    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
   if (latin1(read(0, magic.length)) !== magic) {
     throw invalid(archive, 'it does not begin with the ar magic')
   }
@@ -28,15 +29,20 @@ export function* arMembers(
   while (offset < archiveSize) {
     const header = latin1(read(offset, headerSize))
     if (header.length === 1 && header === '\n') return
-    if (header.length < headerSize) throw invalid(archive, `a member header is cut short at byte ${offset}`)
+    if (header.length < headerSize)
+      throw invalid(archive, `a member header is cut short at byte ${offset}`)
     if (header.slice(58) !== '`\n') throw invalid(archive, `bad member header at byte ${offset}`)
     const digits = header.slice(48, 58).trim()
-    if (!/^[0-9]+$/.test(digits)) throw invalid(archive, `bad member size '${digits}' at byte ${offset}`)
+    if (!/^[0-9]+$/.test(digits))
+      throw invalid(archive, `bad member size '${digits}' at byte ${offset}`)
     const size = Number(digits)
     const name = header.slice(0, 16).trimEnd().replace(/\/$/, '')
     const start = offset + headerSize
     if (start + size > archiveSize) {
-      throw invalid(archive, `member '${name}' claims ${size} bytes, ${archiveSize - start} are there`)
+      throw invalid(
+        archive,
+        `member '${name}' claims ${size} bytes, ${archiveSize - start} are there`,
+      )
     }
     yield { name, offset: start, size }
     offset = start + size + (size % 2)

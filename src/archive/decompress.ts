@@ -18,9 +18,13 @@ const byExtension: Record<string, Compression> = {
 export function compressionOf(extension: string, archive: string): Compression {
   const known = byExtension[extension]
   if (known !== undefined) return known
-  throw new PlinthError('COMPRESSION_UNKNOWN', `cannot read ${archive}: compression '${extension}' is not known`, {
-    hint: `known: ${Object.keys(byExtension).filter(Boolean).join(', ')}`,
-  })
+  throw new PlinthError(
+    'COMPRESSION_UNKNOWN',
+    `cannot read ${archive}: compression '${extension}' is not known`,
+    {
+      hint: `known: ${Object.keys(byExtension).filter(Boolean).join(', ')}`,
+    },
+  )
 }
 
 /** How much output a source may give. */
@@ -49,17 +53,25 @@ export async function* decompress(
         step = await iterator.next()
       } catch (cause) {
         if (cause instanceof PlinthError) throw cause
-        throw new PlinthError('ARCHIVE_INVALID', `cannot decompress ${limit.name}: the ${compression} data is damaged or cut short`, {
-          cause,
-          hint: 'fetch it again; if it stays so, the publisher made a bad file',
-        })
+        throw new PlinthError(
+          'ARCHIVE_INVALID',
+          `cannot decompress ${limit.name}: the ${compression} data is damaged or cut short`,
+          {
+            cause,
+            hint: 'fetch it again; if it stays so, the publisher made a bad file',
+          },
+        )
       }
       if (step.done) return
       total += step.value.length
       if (total > limit.maxSize) {
-        throw new PlinthError('DECOMPRESSION_BOMB', `cannot decompress ${limit.name}: more than ${limit.maxSize} bytes come out of it`, {
-          hint: 'a real package never expands like this; do not trust its source',
-        })
+        throw new PlinthError(
+          'DECOMPRESSION_BOMB',
+          `cannot decompress ${limit.name}: more than ${limit.maxSize} bytes come out of it`,
+          {
+            hint: 'a real package never expands like this; do not trust its source',
+          },
+        )
       }
       yield step.value
     }
@@ -68,7 +80,10 @@ export async function* decompress(
   }
 }
 
-async function open(compression: Compression, chunks: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
+async function open(
+  compression: Compression,
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<AsyncIterable<Uint8Array>> {
   switch (compression) {
     case 'none':
       return chunks
@@ -80,7 +95,8 @@ async function open(compression: Compression, chunks: AsyncIterable<Uint8Array>)
     }
     case 'zstd': {
       // Node has zstd from 22.15 on; before that a pure JavaScript decoder does it
-      const native = (zlib as unknown as { createZstdDecompress?: () => NodeJS.ReadWriteStream }).createZstdDecompress
+      const native = (zlib as unknown as { createZstdDecompress?: () => NodeJS.ReadWriteStream })
+        .createZstdDecompress
       if (native) return piped(chunks, native())
       const { unzstd } = await import('./zstd.ts')
       return unzstd(chunks)
@@ -93,6 +109,11 @@ async function open(compression: Compression, chunks: AsyncIterable<Uint8Array>)
 }
 
 /** A transform's output; errors of the input and of the transform both reach the reader. */
-function piped(chunks: AsyncIterable<Uint8Array>, transform: NodeJS.ReadWriteStream): AsyncIterable<Uint8Array> {
-  return Readable.from(chunks, { objectMode: false }).compose(transform) as AsyncIterable<Uint8Array>
+function piped(
+  chunks: AsyncIterable<Uint8Array>,
+  transform: NodeJS.ReadWriteStream,
+): AsyncIterable<Uint8Array> {
+  return Readable.from(chunks, { objectMode: false }).compose(
+    transform,
+  ) as AsyncIterable<Uint8Array>
 }

@@ -20,14 +20,21 @@ export function treePath(name: string, archive: string): string {
 }
 
 function unsafe(name: string, archive: string, why: string): PlinthError {
-  return new PlinthError('PATH_UNSAFE', `cannot unpack ${archive}: path '${printable(name)}' is refused, ${why}`, {
-    hint: 'the package is malformed or hostile: report it to its publisher',
-    facts: { path: name, archive },
-  })
+  return new PlinthError(
+    'PATH_UNSAFE',
+    `cannot unpack ${archive}: path '${printable(name)}' is refused, ${why}`,
+    {
+      hint: 'the package is malformed or hostile: report it to its publisher',
+      facts: { path: name, archive },
+    },
+  )
 }
 
 /** A name fit for a terminal: control characters escaped. */
 export function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what is escaped
-  return text.replace(/[\u0000-\u001f\u007f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  return text.replace(
+    /[\u0000-\u001f\u007f]/g,
+    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
 }

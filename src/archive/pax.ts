@@ -11,7 +11,8 @@ export function decodePax(bytes: Buffer): Map<string, Buffer> | undefined {
     if (!Number.isSafeInteger(length) || length <= space - offset + 1) return undefined
     const end = offset + length
     const equals = bytes.indexOf(0x3d, space)
-    if (end > bytes.length || bytes[end - 1] !== 0x0a || equals < 0 || equals >= end) return undefined
+    if (end > bytes.length || bytes[end - 1] !== 0x0a || equals < 0 || equals >= end)
+      return undefined
     records.set(bytes.toString('utf8', space + 1, equals), bytes.subarray(equals + 1, end - 1))
     offset = end
   }
@@ -22,10 +23,15 @@ export function decodePax(bytes: Buffer): Map<string, Buffer> | undefined {
 export function encodePax(records: Iterable<readonly [string, Uint8Array | string]>): Buffer {
   const parts: Buffer[] = []
   for (const [key, value] of records) {
-    const body = Buffer.concat([Buffer.from(` ${key}=`), Buffer.from(value as Uint8Array), Buffer.from('\n')])
+    const body = Buffer.concat([
+      Buffer.from(` ${key}=`),
+      Buffer.from(value as Uint8Array),
+      Buffer.from('\n'),
+    ])
     // the length counts its own digits
     let length = body.length + 1
-    while (String(length).length + body.length !== length) length = String(length).length + body.length
+    while (String(length).length + body.length !== length)
+      length = String(length).length + body.length
     parts.push(Buffer.from(String(length)), body)
   }
   return Buffer.concat(parts)

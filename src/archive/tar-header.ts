@@ -48,7 +48,15 @@ export function decodeHeader(block: Buffer): RawHeader | undefined {
     major: magic.startsWith('ustar') ? number(block, 329, 8) : 0,
     minor: magic.startsWith('ustar') ? number(block, 337, 8) : 0,
   }
-  const numbers = [header.mode, header.uid, header.gid, header.size, header.mtime, header.major, header.minor]
+  const numbers = [
+    header.mode,
+    header.uid,
+    header.gid,
+    header.size,
+    header.mtime,
+    header.major,
+    header.minor,
+  ]
   return numbers.every(Number.isSafeInteger) && header.size >= 0 ? header : undefined
 }
 
@@ -83,7 +91,13 @@ function number(block: Buffer, offset: number, length: number): number {
 }
 
 /** What fits a plain ustar header; anything more goes into a PAX record first. */
-export const ustarLimits = { name: 100, prefix: 155, link: 100, id: 0o7777777, size: 0o77777777777 } as const
+export const ustarLimits = {
+  name: 100,
+  prefix: 155,
+  link: 100,
+  id: 0o7777777,
+  size: 0o77777777777,
+} as const
 
 /** Encodes a plain ustar header. The caller has made sure that every value fits `ustarLimits`. */
 export function encodeHeader(header: RawHeader & { readonly prefix?: string }): Buffer {

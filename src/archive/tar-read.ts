@@ -46,7 +46,10 @@ const maxExtension = 1024 * 1024
  * archives `ARCHIVE_INVALID`; both name `archive`. The input is read to its end, also past the tar's own
  * end, so that whoever digests it sees all of it.
  */
-export async function* readTar(chunks: AsyncIterable<Uint8Array>, archive: string): AsyncGenerator<TarMember> {
+export async function* readTar(
+  chunks: AsyncIterable<Uint8Array>,
+  archive: string,
+): AsyncGenerator<TarMember> {
   const reader = new BlockReader(chunks, archive)
   let longName: string | undefined
   let longLink: string | undefined
@@ -61,7 +64,8 @@ export async function* readTar(chunks: AsyncIterable<Uint8Array>, archive: strin
       if (!raw) throw invalid(archive, `bad tar header at byte ${at}`)
 
       if (raw.type === 'L' || raw.type === 'K' || raw.type === 'x' || raw.type === 'g') {
-        if (raw.size > maxExtension) throw invalid(archive, `extension header of ${raw.size} bytes at byte ${at}`)
+        if (raw.size > maxExtension)
+          throw invalid(archive, `extension header of ${raw.size} bytes at byte ${at}`)
         const body = (await reader.take(raw.size))!
         await reader.skip(padding(raw.size))
         if (raw.type === 'L') longName = cString(body)
@@ -75,14 +79,22 @@ export async function* readTar(chunks: AsyncIterable<Uint8Array>, archive: strin
         continue
       }
 
-      const member = describe(raw, { longName, longLink, pax, globalPax, archive, offset: reader.position })
+      const member = describe(raw, {
+        longName,
+        longLink,
+        pax,
+        globalPax,
+        archive,
+        offset: reader.position,
+      })
       longName = longLink = pax = undefined
       const end = member.offset + member.size
       let opened = false
       yield {
         ...member,
         async *body() {
-          if (opened || reader.position > member.offset) throw new Error('a tar member can be read once, in order')
+          if (opened || reader.position > member.offset)
+            throw new Error('a tar member can be read once, in order')
           opened = true
           while (reader.position < end) yield await reader.some(end - reader.position)
         },
@@ -115,12 +127,14 @@ interface Extensions {
 }
 
 function describe(raw: RawHeader, e: Extensions): Omit<TarMember, 'body'> {
-  const record = (key: string): string | undefined => (e.pax?.get(key) ?? e.globalPax.get(key))?.toString('utf8')
+  const record = (key: string): string | undefined =>
+    (e.pax?.get(key) ?? e.globalPax.get(key))?.toString('utf8')
   const numeric = (key: string, fallback: number): number => {
     const value = record(key)
     if (value === undefined) return fallback
     const parsed = Math.floor(Number(value))
-    if (value === '' || !Number.isSafeInteger(parsed)) throw invalid(e.archive, `PAX ${key} is '${value}'`)
+    if (value === '' || !Number.isSafeInteger(parsed))
+      throw invalid(e.archive, `PAX ${key} is '${value}'`)
     return parsed
   }
   const name = record('path') ?? e.longName ?? raw.name
@@ -133,7 +147,8 @@ function describe(raw: RawHeader, e: Extensions): Omit<TarMember, 'body'> {
   if (type === 'file' && name.endsWith('/')) type = 'directory'
   let xattrs: Map<string, Uint8Array> | undefined
   for (const [key, value] of e.pax ?? []) {
-    if (key.startsWith('SCHILY.xattr.')) (xattrs ??= new Map()).set(key.slice('SCHILY.xattr.'.length), Buffer.from(value))
+    if (key.startsWith('SCHILY.xattr.'))
+      (xattrs ??= new Map()).set(key.slice('SCHILY.xattr.'.length), Buffer.from(value))
   }
   const size = numeric('size', raw.size)
   if (size < 0) throw invalid(e.archive, `'${name}' has a negative size`)
@@ -165,7 +180,9 @@ function invalid(archive: string, why: string): PlinthError {
 }
 
 function unsupported(archive: string, name: string, why: string): PlinthError {
-  return new PlinthError('ENTRY_UNSUPPORTED', `cannot unpack '${name}' of ${archive}: ${why}`, { facts: { archive, name } })
+  return new PlinthError('ENTRY_UNSUPPORTED', `cannot unpack '${name}' of ${archive}: ${why}`, {
+    facts: { archive, name },
+  })
 }
 
 /** Exact reads over a chunked stream, without copying where a chunk holds all of it. */

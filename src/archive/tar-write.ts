@@ -4,7 +4,10 @@ import { encodePax } from './pax.ts'
 import { blockSize, encodeHeader, ustarLimits } from './tar-header.ts'
 
 /** Gives the bytes of a file entry: all at once when small, else in pieces. */
-export type OpenContent = (content: Content, size: number) => Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
+export type OpenContent = (
+  content: Content,
+  size: number,
+) => Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 
 /** Two zero blocks end an archive. */
 export const tarEnd: Uint8Array = new Uint8Array(2 * blockSize)
@@ -28,7 +31,8 @@ export function encodeEntry(entry: Entry): Buffer {
   const name = entry.type === 'directory' ? `${entry.path}/` : entry.path
   const link = entry.type === 'symlink' || entry.type === 'hardlink' ? entry.target : ''
   const size = entry.type === 'file' ? entry.size : 0
-  const device = entry.type === 'character' || entry.type === 'block' ? entry : { major: 0, minor: 0 }
+  const device =
+    entry.type === 'character' || entry.type === 'block' ? entry : { major: 0, minor: 0 }
   const records: [string, Uint8Array | string][] = []
   let { name: short, prefix } = splitName(name)
   if (short === undefined) {
@@ -113,7 +117,10 @@ export async function* writeTar(
         yield* gather.add(piece)
       }
       if (written !== entry.size) {
-        throw new PlinthError('SIZE_MISMATCH', `cannot write '${entry.path}': expected ${entry.size} bytes, got ${written}`)
+        throw new PlinthError(
+          'SIZE_MISMATCH',
+          `cannot write '${entry.path}': expected ${entry.size} bytes, got ${written}`,
+        )
       }
       yield* gather.add(zeros.subarray(0, tarPadding(entry.size)))
     }
@@ -164,7 +171,11 @@ function splitName(full: string): { readonly name: string | undefined; readonly 
   if (!isAscii(full)) return { name: undefined, prefix: '' }
   if (full.length <= ustarLimits.name) return { name: full, prefix: '' }
   // the name part must not be empty: a directory's trailing slash stays with its last component
-  for (let slash = full.indexOf('/', Math.max(1, full.length - 1 - ustarLimits.name)); slash > 0; slash = full.indexOf('/', slash + 1)) {
+  for (
+    let slash = full.indexOf('/', Math.max(1, full.length - 1 - ustarLimits.name));
+    slash > 0;
+    slash = full.indexOf('/', slash + 1)
+  ) {
     if (slash > ustarLimits.prefix || slash === full.length - 1) break
     return { name: full.slice(slash + 1), prefix: full.slice(0, slash) }
   }

@@ -4,7 +4,10 @@ import { Readable, type Transform } from 'node:stream'
 /** The part of the native binding used here. */
 interface NativeXz {
   readonly CONCATENATED: number
-  createStream(coder: 'streamDecoder', options: { flags: number; memlimit: number; bufsize: number }): Transform
+  createStream(
+    coder: 'streamDecoder',
+    options: { flags: number; memlimit: number; bufsize: number },
+  ): Transform
 }
 
 /** xz's largest preset needs 65 MiB to decode; a stream that asks for more than this is not a package's. */
@@ -30,7 +33,10 @@ function load(): NativeXz | 'missing' {
   }
 }
 
-async function* unxzNative(chunks: AsyncIterable<Uint8Array>, xz: NativeXz): AsyncGenerator<Uint8Array> {
+async function* unxzNative(
+  chunks: AsyncIterable<Uint8Array>,
+  xz: NativeXz,
+): AsyncGenerator<Uint8Array> {
   const decoder = xz.createStream('streamDecoder', {
     flags: xz.CONCATENATED,
     memlimit: memoryLimit,
@@ -50,5 +56,7 @@ export async function* unxzWasm(chunks: AsyncIterable<Uint8Array>): AsyncGenerat
   const module = await import('xz-decompress')
   const { XzReadableStream } = (module as unknown as { default?: typeof module }).default ?? module
   const input = Readable.toWeb(Readable.from(chunks, { objectMode: false }))
-  yield* new XzReadableStream(input as ReadableStream<Uint8Array>) as unknown as AsyncIterable<Uint8Array>
+  yield* new XzReadableStream(
+    input as ReadableStream<Uint8Array>,
+  ) as unknown as AsyncIterable<Uint8Array>
 }

@@ -9,7 +9,11 @@ import { processOwner } from './owner.ts'
  * What was worked out once and may be used again: JSON under `cache/<kind>/<key>`, with its own digest in
  * the first line. A record is only ever a shortcut: a damaged or missing one reads as undefined.
  */
-export async function readRecord<T>(store: Store, kind: string, key: string): Promise<T | undefined> {
+export async function readRecord<T>(
+  store: Store,
+  kind: string,
+  key: string,
+): Promise<T | undefined> {
   const text = await readFile(join(store.root, 'cache', kind, key), 'utf8').catch(() => undefined)
   if (text === undefined) return undefined
   const newline = text.indexOf('\n')
@@ -20,7 +24,12 @@ export async function readRecord<T>(store: Store, kind: string, key: string): Pr
 let counter = 0
 
 /** Keeps a record, atomically. Throws `DISK_FULL` or `IO`. */
-export async function writeRecord(store: Store, kind: string, key: string, value: unknown): Promise<void> {
+export async function writeRecord(
+  store: Store,
+  kind: string,
+  key: string,
+  value: unknown,
+): Promise<void> {
   const body = JSON.stringify(value)
   const directory = await store.directory(join('cache', kind))
   const temporary = join(await store.directory('tmp'), `${processOwner()}.record${counter++}`)

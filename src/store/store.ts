@@ -1,10 +1,20 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises'
+import {
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { digestHex, type Digest } from '../digest.ts'
 import { isPlinthError, PlinthError } from '../errors.ts'
-import type { Store } from '../ports.ts'
+import type { BlobWriter, Store } from '../ports.ts'
 import { storeFailure } from './failure.ts'
 import { ownerIsAlive, processOwner } from './owner.ts'
 
@@ -36,10 +46,17 @@ async function initialise(root: string): Promise<void> {
   const mark = await readFile(join(root, 'oci-layout'), 'utf8').catch(() => undefined)
   if (mark === undefined) {
     await createOnce(join(root, 'oci-layout'), layoutMark)
-  } else if ((JSON.parse(mark || layoutMark) as { imageLayoutVersion?: string }).imageLayoutVersion !== '1.0.0') {
-    throw new PlinthError('STORE_INVALID', `cannot use ${root} as the store: its oci-layout is of another version`, {
-      hint: 'choose another directory with --store DIR',
-    })
+  } else if (
+    (JSON.parse(mark || layoutMark) as { imageLayoutVersion?: string }).imageLayoutVersion !==
+    '1.0.0'
+  ) {
+    throw new PlinthError(
+      'STORE_INVALID',
+      `cannot use ${root} as the store: its oci-layout is of another version`,
+      {
+        hint: 'choose another directory with --store DIR',
+      },
+    )
   }
   await createOnce(
     join(root, 'index.json'),
@@ -57,7 +74,8 @@ async function createOnce(path: string, text: string): Promise<void> {
 async function sweep(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     const owner = name.slice(0, name.indexOf('.'))
-    if (name.includes('.') && !ownerIsAlive(owner)) await rm(join(directory, name), { recursive: true, force: true })
+    if (name.includes('.') && !ownerIsAlive(owner))
+      await rm(join(directory, name), { recursive: true, force: true })
   }
 }
 
@@ -78,42 +96,66 @@ class DirectoryStore implements Store {
     content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     expected?: { readonly digest: Digest; readonly size?: number | undefined },
   ): Promise<{ readonly digest: Digest; readonly size: number }> {
-    const name = `${processOwner()}.${this.#counter++}`
-    const temporary = join(this.#temporary, name)
-    let file: FileHandle | undefined
+    const writer = await this.writer()
     try {
-      file = await open(temporary, 'wx', 0o644)
-      const hash = createHash('sha256')
-      let size = 0
-      for await (const chunk of content) {
+      for await (const chunk of content) await writer.write(chunk)
+      return await writer.commit(expected)
+    } finally {
+      await writer.abort()
+    }
+  }
+
+  async writer(): Promise<BlobWriter> {
+    const temporary = join(this.#temporary, `${processOwner()}.${this.#counter++}`)
+    const doing = `write to the store ${this.root}`
+    const failed = (error: unknown): never => {
+      throw storeFailure(error, doing)
+    }
+    const file = await open(temporary, 'wx', 0o644).catch(failed)
+    const hash = createHash('sha256')
+    let size = 0
+    let state: 'open' | 'done' = 'open'
+    return {
+      write: async (chunk) => {
         hash.update(chunk)
         size += chunk.length
-        await writeAll(file, chunk)
-      }
-      await file.close()
-      file = undefined
-      const digest = `sha256:${hash.digest('hex')}` as Digest
-      if (expected?.size !== undefined && size !== expected.size) {
-        throw new PlinthError('SIZE_MISMATCH', `cannot keep ${expected.digest}: expected ${expected.size} bytes, got ${size}`)
-      }
-      if (expected && digest !== expected.digest) {
-        throw new PlinthError('DIGEST_MISMATCH', `cannot keep the content: expected ${expected.digest}, got ${digest}`)
-      }
-      await rename(temporary, this.#path(digest))
-      this.#verified.set(digest, Promise.resolve(this.#path(digest)))
-      return { digest, size }
-    } catch (error) {
-      await file?.close().catch(() => {})
-      await rm(temporary, { force: true })
-      // what the producer of the content threw is its own; only our writing fails as the store
-      throw isSystemError(error) ? storeFailure(error, `write to the store ${this.root}`) : error
+        await writeAll(file, chunk).catch(failed)
+      },
+      commit: async (expected) => {
+        const digest = `sha256:${hash.digest('hex')}` as Digest
+        if (expected?.size !== undefined && size !== expected.size) {
+          throw new PlinthError(
+            'SIZE_MISMATCH',
+            `cannot keep ${expected.digest}: expected ${expected.size} bytes, got ${size}`,
+          )
+        }
+        if (expected && digest !== expected.digest) {
+          throw new PlinthError(
+            'DIGEST_MISMATCH',
+            `cannot keep the content: expected ${expected.digest}, got ${digest}`,
+          )
+        }
+        state = 'done'
+        await file.close().catch(failed)
+        await rename(temporary, this.#path(digest)).catch(failed)
+        this.#verified.set(digest, Promise.resolve(this.#path(digest)))
+        return { digest, size }
+      },
+      abort: async () => {
+        if (state === 'done') return
+        state = 'done'
+        await file.close().catch(() => {})
+        await rm(temporary, { force: true })
+      },
     }
   }
 
   async *get(digest: Digest): AsyncGenerator<Uint8Array> {
     const hash = createHash('sha256')
     try {
-      for await (const chunk of createReadStream(this.#path(digest), { highWaterMark: 1024 * 1024 })) {
+      for await (const chunk of createReadStream(this.#path(digest), {
+        highWaterMark: 1024 * 1024,
+      })) {
         hash.update(chunk as Buffer)
         yield chunk as Buffer
       }
@@ -168,14 +210,19 @@ class DirectoryStore implements Store {
   /** A damaged blob is dropped, so that the next run fetches or makes it again. */
   async #corrupt(digest: Digest, actual: string): Promise<PlinthError> {
     await this.delete(digest)
-    return new PlinthError('STORE_CORRUPT', `cannot use ${digest} from the store: its content is ${actual}`, {
-      hint: 'it was dropped: run the command again to get it anew, and check the disk',
-      facts: { digest },
-    })
+    return new PlinthError(
+      'STORE_CORRUPT',
+      `cannot use ${digest} from the store: its content is ${actual}`,
+      {
+        hint: 'it was dropped: run the command again to get it anew, and check the disk',
+        facts: { digest },
+      },
+    )
   }
 
   async #missing(digest: Digest, cause: unknown): Promise<PlinthError> {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') return storeFailure(cause, `read ${digest} from the store`)
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT')
+      return storeFailure(cause, `read ${digest} from the store`)
     return new PlinthError('STORE_CORRUPT', `cannot use ${digest}: it is not in the store`, {
       cause,
       hint: 'run the command again to get it anew',
@@ -193,5 +240,9 @@ async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
 }
 
 function isSystemError(error: unknown): boolean {
-  return !isPlinthError(error) && typeof (error as NodeJS.ErrnoException).syscall === 'string' && !('type' in (error as object))
+  return (
+    !isPlinthError(error) &&
+    typeof (error as NodeJS.ErrnoException).syscall === 'string' &&
+    !('type' in (error as object))
+  )
 }
