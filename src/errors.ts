@@ -31,6 +31,8 @@ export const exitCodes = {
   PACKAGE_NOT_FOUND: 65,
   VERSION_NOT_FOUND: 65,
   UNSATISFIABLE: 65,
+  // images
+  IMAGE_INVALID: 65,
   // package and archive content
   ARCHIVE_INVALID: 65,
   COMPRESSION_UNKNOWN: 65,
