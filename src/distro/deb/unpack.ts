@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { closeSync, createReadStream, fstatSync, openSync, readSync } from 'node:fs'
 import { decompress } from '../../archive/decompress.ts'
 import { treePath } from '../../archive/path.ts'
 import { readTar, type TarMember } from '../../archive/tar-read.ts'
@@ -50,7 +49,7 @@ export async function unpackDeb(deb: Digest, name: string, store: Store): Promis
   const known = await readRecord<RecordedDeb>(store, recordKind, digestHex(deb))
   if (known && (await store.has(known.data)) !== undefined) return fromRecord(known)
   const path = await store.verified(deb)
-  const layout = await readLayout(path, name)
+  const layout = readLayout(path, name)
   const member = (part: DebLayout['control']) =>
     decompress(
       part.compression,
@@ -72,16 +71,16 @@ export async function unpackDeb(deb: Digest, name: string, store: Store): Promis
 
 async function* emptyStream(): AsyncGenerator<Uint8Array> {}
 
-async function readLayout(path: string, name: string): Promise<DebLayout> {
-  const file = await open(path)
+function readLayout(path: string, name: string): DebLayout {
+  const file = openSync(path, 'r')
   try {
-    const { size } = await file.stat()
-    // every header that matters lies before data.tar's body, but other members may be long
-    const head = Buffer.alloc(Math.min(size, 4 * 1024 * 1024))
-    await file.read(head, 0, head.length, 0)
-    return debLayout((offset, length) => head.subarray(offset, offset + length), size, name)
+    const read = (offset: number, length: number) => {
+      const bytes = Buffer.alloc(length)
+      return bytes.subarray(0, readSync(file, bytes, 0, length, offset))
+    }
+    return debLayout(read, fstatSync(file).size, name)
   } finally {
-    await file.close()
+    closeSync(file)
   }
 }
 

@@ -1,0 +1,100 @@
+import { PlinthError } from '../errors.ts'
+
+/** dpkg's own order of the fields in `status` (lib/dpkg's field table, deb-control(5)); others follow as they came. */
+const order = [
+  'Package',
+  'Essential',
+  'Protected',
+  'Status',
+  'Priority',
+  'Section',
+  'Installed-Size',
+  'Origin',
+  'Maintainer',
+  'Bugs',
+  'Architecture',
+  'Multi-Arch',
+  'Source',
+  'Version',
+  'Config-Version',
+  'Replaces',
+  'Provides',
+  'Depends',
+  'Pre-Depends',
+  'Recommends',
+  'Suggests',
+  'Breaks',
+  'Conflicts',
+  'Enhances',
+  'Conffiles',
+  'Description',
+  'Triggers-Pending',
+  'Triggers-Awaited',
+]
+const rank = new Map(order.map((name, index) => [name.toLowerCase(), index]))
+
+/** Fields of an archive's index that dpkg does not keep. */
+const dropped = new Set(['filename', 'size', 'md5sum', 'msdos-filename'])
+
+export interface Conffile {
+  readonly path: string
+  readonly md5: string
+  readonly removeOnUpgrade: boolean
+}
+
+/**
+ * The stanza of a package in dpkg's `status`, made of its `control` paragraph. Throws `CONTROL_INVALID`
+ * naming `archive` for text that is no paragraph.
+ */
+export function statusStanza(
+  control: string,
+  more: { readonly status: string; readonly conffiles: readonly Conffile[] },
+  archive: string,
+): string {
+  const fields = rawFields(control, archive).filter(([name]) => !dropped.has(name.toLowerCase()))
+  fields.push(['Status', ` ${more.status}\n`])
+  if (more.conffiles.length > 0) {
+    const lines = more.conffiles.map(
+      ({ path, md5, removeOnUpgrade }) =>
+        ` /${path} ${md5}${removeOnUpgrade ? ' remove-on-upgrade' : ''}\n`,
+    )
+    fields.push(['Conffiles', `\n${lines.join('')}`])
+  }
+  const position = (name: string) => rank.get(name.toLowerCase()) ?? order.length
+  return fields
+    .map((field, index) => ({ field, index }))
+    .sort((a, b) => position(a.field[0]) - position(b.field[0]) || a.index - b.index)
+    .map(({ field: [name, value] }) => `${order[position(name)] ?? name}:${value}`)
+    .join('')
+}
+
+/** Fields as they are written: the name, and everything after the colon with its line ends. */
+export function rawFields(control: string, archive: string): [name: string, value: string][] {
+  const fields: [string, string][] = []
+  for (const line of control.split('\n')) {
+    if (line.trim() === '') {
+      if (fields.length > 0) break
+      continue
+    }
+    if (line.startsWith('#')) continue
+    if (/^[ \t]/.test(line)) {
+      const last = fields.at(-1)
+      if (!last) throw invalid(archive, 'it begins with a continuation line')
+      last[1] += `${line}\n`
+      continue
+    }
+    const colon = line.indexOf(':')
+    if (colon < 1) throw invalid(archive, `'${line.slice(0, 60)}' is no field`)
+    const value = line.slice(colon + 1).trim()
+    fields.push([line.slice(0, colon), value === '' ? '\n' : ` ${value}\n`])
+  }
+  if (!fields.some(([name]) => name.toLowerCase() === 'package'))
+    throw invalid(archive, 'it names no Package')
+  return fields
+}
+
+function invalid(archive: string, why: string): PlinthError {
+  return new PlinthError('CONTROL_INVALID', `cannot read the control file of ${archive}: ${why}`, {
+    facts: { archive },
+  })
+}

@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto'
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+import type { Store } from '../ports.ts'
+import { storeFailure } from '../store/failure.ts'
+import { processOwner } from '../store/owner.ts'
+
+const compress = promisify(gzip)
+const level = 6
+const digestSize = 32
+
+/** zlib's output may change with its version; what is remembered is for this one. */
+const kind = `gzip-${process.versions.zlib}-${level}`
+let counter = 0
+
+/**
+ * One gzip member holding `chunk`, from the store's cache when it was compressed before. The header says
+ * nothing of the machine: no time, no name, operating system "unknown".
+ */
+export async function gzipChunk(chunk: Uint8Array, store: Store): Promise<Uint8Array> {
+  const key = createHash('sha256').update(chunk).digest('hex')
+  const path = join(await store.directory(join('cache', kind)), key)
+  const known = await readFile(path).catch(() => undefined)
+  if (
+    known &&
+    createHash('sha256')
+      .update(known.subarray(digestSize))
+      .digest()
+      .equals(known.subarray(0, digestSize))
+  ) {
+    return known.subarray(digestSize)
+  }
+  const member = await compress(chunk, { level, memLevel: 9 })
+  member[9] = 255
+  try {
+    const temporary = join(await store.directory('tmp'), `${processOwner()}.gzip${counter++}`)
+    await writeFile(
+      temporary,
+      Buffer.concat([createHash('sha256').update(member).digest(), member]),
+    )
+    await rename(temporary, path)
+  } catch (error) {
+    throw storeFailure(error, `write to the store ${store.root}`)
+  }
+  return member
+}
