@@ -1,0 +1,161 @@
+// npm test [-- vitest arguments]: installs the peers the suites compare with where that is possible
+// (root on Debian), builds, starts a private Docker daemon when none answers, runs every suite,
+// and says which were left out and why. With CI=true leaving one out is a failure.
+import { spawn, spawnSync } from 'node:child_process'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import process from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+/** Debian packages by a command each of them brings. */
+const peers = {
+  'apt-ftparchive': 'apt-utils',
+  busybox: 'busybox-static',
+  debootstrap: 'debootstrap',
+  dockerd: 'docker.io',
+  faketime: 'faketime',
+  gpg: 'gnupg',
+  gpgv: 'gpgv',
+  mmdebstrap: 'mmdebstrap',
+  newuidmap: 'uidmap',
+  skopeo: 'skopeo',
+  umoci: 'umoci',
+}
+
+const root = fileURLToPath(new URL('../', import.meta.url))
+const cache = path.join(root, 'node_modules', '.cache')
+const leftOutFile = path.join(cache, 'left-out-suites.jsonl')
+const reportFile = path.join(cache, 'test-report.json')
+const ci = process.env.CI === 'true'
+const say = (line) => process.stderr.write(`${line}\n`)
+
+process.chdir(root)
+await mkdir(cache, { recursive: true })
+await Promise.all([leftOutFile, reportFile].map((file) => rm(file, { force: true })))
+installPeers()
+const built = run(process.execPath, ['scripts/build.mjs'])
+if (built !== 0) process.exit(built)
+const docker = await startDocker()
+let status
+try {
+  status = await runVitest(docker === undefined ? {} : { DOCKER_HOST: docker.host })
+} finally {
+  await docker?.stop()
+}
+const report = await readReport()
+sayLeftOut(await readLeftOut())
+console.log(`${report.passed} passed, ${report.failed} failed`)
+process.exit(status === 0 && report.failed > 0 ? 1 : status)
+
+function installPeers() {
+  const missing = Object.entries(peers).filter(([command]) => !isInstalled(command))
+  if (missing.length === 0) return
+  const packages = missing.map(([, name]) => name)
+  if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version') || !isInstalled('apt-get')) {
+    say(`test: not root on Debian, so these peers stay missing: ${packages.join(' ')}`)
+    return
+  }
+  say(`test: installing the peers with apt: ${packages.join(' ')}`)
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const apt = (...args) => run('apt-get', ['-qq', '-o', 'Dpkg::Use-Pty=0', ...args], env, 'ignore')
+  // one that this release lacks must not keep the others out
+  const status = apt('update') || apt('install', '--yes', '--no-install-recommends', ...packages)
+  if (status === 0) return
+  for (const name of packages) apt('install', '--yes', '--no-install-recommends', name)
+}
+
+function isInstalled(command) {
+  return [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'].some((place) => {
+    try {
+      accessSync(path.join(place, command), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+/** A daemon of its own in a temporary folder, where root may run one and none answers yet. */
+async function startDocker() {
+  const answers = (host) =>
+    spawnSync('docker', ['version'], { stdio: 'ignore', env: { ...process.env, ...host } })
+      .status === 0
+  if (answers({}) || process.getuid?.() !== 0 || !isInstalled('dockerd')) return undefined
+  const home = await mkdtemp(path.join(os.tmpdir(), 'plinth-docker-'))
+  const host = `unix://${home}/docker.sock`
+  const daemon = spawn(
+    'dockerd',
+    [
+      ...['--host', host, '--data-root', `${home}/data`, '--exec-root', `${home}/exec`],
+      ...['--pidfile', `${home}/pid`, '--storage-driver', 'vfs', '--bridge', 'none'],
+      ...['--iptables=false', '--ip6tables=false'],
+    ],
+    {
+      stdio: 'ignore',
+      detached: true,
+      env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
+    },
+  )
+  const ended = new Promise((resolve) => daemon.once('close', resolve).once('error', resolve))
+  const stop = async () => {
+    daemon.kill('SIGTERM')
+    await Promise.race([ended, sleep(20_000, undefined, { ref: false })])
+    await rm(home, { recursive: true, force: true })
+  }
+  for (let waited = 0; waited < 20_000; waited += 250) {
+    if (daemon.exitCode !== null) break
+    if (answers({ DOCKER_HOST: host })) return { host, stop }
+    await sleep(250)
+  }
+  say('test: dockerd does not start here')
+  await stop()
+  return undefined
+}
+
+async function runVitest(env) {
+  const vitest = path.join(root, 'node_modules', 'vitest', 'vitest.mjs')
+  const child = spawn(
+    process.execPath,
+    [
+      ...[vitest, 'run', '--reporter=default', '--reporter=json'],
+      ...[`--outputFile.json=${reportFile}`, ...process.argv.slice(2)],
+    ],
+    { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } },
+  )
+  const passOn = (signal) => child.kill(signal)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, passOn)
+  return new Promise((resolve) => child.once('close', (code) => resolve(code ?? 1)))
+}
+
+async function readReport() {
+  try {
+    const report = JSON.parse(await readFile(reportFile, 'utf8'))
+    // a file that does not even load has no tests of its own to count
+    const broken = report.testResults.filter(
+      (file) =>
+        file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
+    )
+    return { passed: report.numPassedTests, failed: report.numFailedTests + broken.length }
+  } catch {
+    return { passed: 0, failed: 1 }
+  }
+}
+
+async function readLeftOut() {
+  const text = await readFile(leftOutFile, 'utf8').catch(() => '')
+  const lines = [...new Set(text.split('\n').filter((line) => line !== ''))]
+  return lines.map((line) => JSON.parse(line)).toSorted((a, b) => (a.suite < b.suite ? -1 : 1))
+}
+
+function sayLeftOut(suites) {
+  if (suites.length === 0) return
+  say(`left out${ci ? ', which CI does not allow' : ''}:`)
+  for (const { suite, reason } of suites) say(`  ${suite}: ${reason}`)
+}
+
+function run(command, args, env = process.env, stdin = 'inherit') {
+  return spawnSync(command, args, { stdio: [stdin, 'inherit', 'inherit'], env }).status ?? 1
+}
