@@ -13,11 +13,12 @@ const cache = path.join(root, 'node_modules', '.cache')
 await mkdir(cache, { recursive: true })
 const next = await mkdtemp(path.join(cache, 'dist-'))
 try {
-  compileSources()
-  await compileRecipes()
-  await chmod(path.join(next, 'cli', 'main.js'), 0o755)
-  await chmod(next, 0o755)
-  await takePlace()
+  if (compileSources()) {
+    await compileRecipes()
+    await chmod(path.join(next, 'cli', 'main.js'), 0o755)
+    await chmod(next, 0o755)
+    await takePlace()
+  } else process.exitCode = 1
 } finally {
   await rm(next, { recursive: true, force: true })
 }
@@ -31,9 +32,9 @@ function compileSources() {
   )
   if (status !== 0) {
     console.error(`build: tsc ended with ${signal ?? status}; dist is unchanged`)
-    process.exitCode = 1
-    throw new Error('the sources do not compile')
+    return false
   }
+  return true
 }
 
 /** `npm run check` checks their types; here they only become JavaScript. */

@@ -16,6 +16,7 @@ const peers = {
   busybox: 'busybox-static',
   debootstrap: 'debootstrap',
   dockerd: 'docker.io',
+  docker: 'docker-cli',
   faketime: 'faketime',
   gpg: 'gnupg',
   gpgv: 'gpgv',
@@ -39,16 +40,16 @@ installPeers()
 const built = run(process.execPath, ['scripts/build.mjs'])
 if (built !== 0) process.exit(built)
 const docker = await startDocker()
-let status
+let ended
 try {
-  status = await runVitest(docker === undefined ? {} : { DOCKER_HOST: docker.host })
+  ended = await runVitest(docker === undefined ? {} : { DOCKER_HOST: docker.host })
 } finally {
   await docker?.stop()
 }
-const report = await readReport()
+const { passed, failed } = await readReport()
 sayLeftOut(await readLeftOut())
-console.log(`${report.passed} passed, ${report.failed} failed`)
-process.exit(status === 0 && report.failed > 0 ? 1 : status)
+console.log(`${passed} passed, ${failed} failed`)
+process.exit(ended === 0 && failed > 0 ? 1 : ended)
 
 function installPeers() {
   const missing = Object.entries(peers).filter(([command]) => !isInstalled(command))
@@ -80,34 +81,29 @@ function isInstalled(command) {
 
 /** A daemon of its own in a temporary folder, where root may run one and none answers yet. */
 async function startDocker() {
-  const answers = (host) =>
-    spawnSync('docker', ['version'], { stdio: 'ignore', env: { ...process.env, ...host } })
-      .status === 0
-  if (answers({}) || process.getuid?.() !== 0 || !isInstalled('dockerd')) return undefined
+  if (dockerAnswers({}) || process.getuid?.() !== 0 || !isInstalled('dockerd')) return undefined
   const home = await mkdtemp(path.join(os.tmpdir(), 'plinth-docker-'))
   const host = `unix://${home}/docker.sock`
+  const network = ['--bridge=none', '--iptables=false', '--ip6tables=false']
+  const places = [`--data-root=${home}/data`, `--exec-root=${home}/exec`, `--pidfile=${home}/pid`]
   const daemon = spawn(
     'dockerd',
-    [
-      ...['--host', host, '--data-root', `${home}/data`, '--exec-root', `${home}/exec`],
-      ...['--pidfile', `${home}/pid`, '--storage-driver', 'vfs', '--bridge', 'none'],
-      ...['--iptables=false', '--ip6tables=false'],
-    ],
+    [`--host=${host}`, '--storage-driver=vfs', ...places, ...network],
     {
       stdio: 'ignore',
       detached: true,
       env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
     },
   )
-  const ended = new Promise((resolve) => daemon.once('close', resolve).once('error', resolve))
+  const closed = new Promise((resolve) => daemon.once('close', resolve).once('error', resolve))
   const stop = async () => {
     daemon.kill('SIGTERM')
-    await Promise.race([ended, sleep(20_000, undefined, { ref: false })])
+    await Promise.race([closed, sleep(20_000, undefined, { ref: false })])
     await rm(home, { recursive: true, force: true })
   }
   for (let waited = 0; waited < 20_000; waited += 250) {
     if (daemon.exitCode !== null) break
-    if (answers({ DOCKER_HOST: host })) return { host, stop }
+    if (dockerAnswers({ DOCKER_HOST: host })) return { host, stop }
     await sleep(250)
   }
   say('test: dockerd does not start here')
@@ -115,16 +111,18 @@ async function startDocker() {
   return undefined
 }
 
+function dockerAnswers(host) {
+  const env = { ...process.env, ...host }
+  return spawnSync('docker', ['version'], { stdio: 'ignore', env }).status === 0
+}
+
 async function runVitest(env) {
   const vitest = path.join(root, 'node_modules', 'vitest', 'vitest.mjs')
-  const child = spawn(
-    process.execPath,
-    [
-      ...[vitest, 'run', '--reporter=default', '--reporter=json'],
-      ...[`--outputFile.json=${reportFile}`, ...process.argv.slice(2)],
-    ],
-    { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } },
-  )
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`]
+  const child = spawn(process.execPath, [vitest, 'run', ...reporters, ...process.argv.slice(2)], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...env },
+  })
   const passOn = (signal) => child.kill(signal)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, passOn)
   return new Promise((resolve) => child.once('close', (code) => resolve(code ?? 1)))
@@ -132,13 +130,15 @@ async function runVitest(env) {
 
 async function readReport() {
   try {
-    const report = JSON.parse(await readFile(reportFile, 'utf8'))
+    const { testResults, numPassedTests, numFailedTests } = JSON.parse(
+      await readFile(reportFile, 'utf8'),
+    )
     // a file that does not even load has no tests of its own to count
-    const broken = report.testResults.filter(
+    const broken = testResults.filter(
       (file) =>
         file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
     )
-    return { passed: report.numPassedTests, failed: report.numFailedTests + broken.length }
+    return { passed: numPassedTests, failed: numFailedTests + broken.length }
   } catch {
     return { passed: 0, failed: 1 }
   }
