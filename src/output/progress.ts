@@ -5,6 +5,7 @@ export interface OutputStep {
   readonly id: string
   readonly title: string
   readonly total?: number | undefined
+  readonly unit?: 'bytes' | 'items' | undefined
 }
 
 /** Runs `work` as a step: started, then finished with what `work` says in short, or failed. */
