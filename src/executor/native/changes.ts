@@ -1,0 +1,155 @@
+import type { Change, Entry } from '../../entry.ts'
+
+/** One path of what a run left: the overlay's upper directory, or every candidate of a plain directory. */
+export interface Found {
+  readonly entry: Entry
+  /** the directory hides all that the base has below it (overlayfs.rst, "whiteouts and opaque directories") */
+  readonly opaque: boolean
+}
+
+/** What `diff` works on. */
+export interface DiffInput {
+  readonly base: ReadonlyMap<string, Entry>
+  readonly found: ReadonlyMap<string, Found>
+  /** paths of the base that are gone */
+  readonly removed: Iterable<string>
+  /** what was created to mount on, and does not count while it is empty */
+  readonly stubs: ReadonlySet<string>
+  /** whether two files with the same metadata have the same bytes */
+  sameContent(before: FileEntry, after: FileEntry): Promise<boolean>
+}
+
+export type FileEntry = Entry & { readonly type: 'file' }
+
+/**
+ * What differs from the base, sorted, parents first. A directory counts when its mode, owner or attributes
+ * do, not for its time alone, which every change in it moves; anything else counts when any metadata or
+ * a byte does. Whatever an opaque directory hides becomes a whiteout of its own (OCI layer.md prefers
+ * explicit ones), and only the topmost of what is gone.
+ */
+export async function diff(input: DiffInput): Promise<Change[]> {
+  const { base, found, stubs } = input
+  const changes = new Map<string, Change>()
+  const linked = new Set<string>()
+  for (const { entry } of found.values()) if (entry.type === 'hardlink') linked.add(entry.target)
+  for (const [path, { entry }] of found) {
+    const before = base.get(path)
+    if (before !== undefined && (await same(before, entry, input, linked))) continue
+    changes.set(path, entry)
+  }
+
+  const gone = new Set<string>(input.removed)
+  const opaque = [...found].filter(([, f]) => f.opaque).map(([path]) => path)
+  if (opaque.length > 0) {
+    const roots = new Set(opaque)
+    for (const path of base.keys()) {
+      if (!found.has(path) && ancestors(path).some((parent) => roots.has(parent))) gone.add(path)
+    }
+  }
+  for (const path of gone) {
+    if (!base.has(path) && !hasBelow(base, path)) continue
+    const parents = ancestors(path)
+    if (parents.some((parent) => gone.has(parent))) continue
+    // a parent that is something else now took everything below it along
+    if (parents.some((parent) => isNoDirectory(found.get(parent)))) continue
+    changes.set(path, { type: 'whiteout', path })
+  }
+
+  // deepest first, so that a stub directory is empty once the stubs in it are gone
+  for (const path of [...stubs].sort().toReversed()) {
+    const change = changes.get(path)
+    const empty =
+      change?.type === 'file'
+        ? change.size === 0
+        : change?.type === 'directory' && !below(changes, path)
+    if (empty && !base.has(path)) changes.delete(path)
+  }
+  return [...changes.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
+}
+
+async function same(
+  before: Entry,
+  after: Entry,
+  { sameContent }: DiffInput,
+  linked: ReadonlySet<string>,
+): Promise<boolean> {
+  if (
+    before.mode !== after.mode ||
+    before.uid !== after.uid ||
+    before.gid !== after.gid ||
+    !sameAttributes(before.xattrs, after.xattrs)
+  )
+    return before.type === 'symlink' && after.type === 'symlink' ? sameLink(before, after) : false
+  switch (after.type) {
+    case 'directory':
+      return before.type === 'directory'
+    case 'file':
+      // what others link to must be in the same layer as they are
+      return (
+        !linked.has(after.path) &&
+        before.type === 'file' &&
+        before.mtime === after.mtime &&
+        before.size === after.size &&
+        (await sameContent(before, after))
+      )
+    case 'symlink':
+      return before.type === 'symlink' && sameLink(before, after)
+    case 'hardlink':
+      return false
+    case 'fifo':
+      return before.type === 'fifo' && before.mtime === after.mtime
+    case 'character':
+    case 'block':
+      return (
+        before.type === after.type &&
+        before.major === after.major &&
+        before.minor === after.minor &&
+        before.mtime === after.mtime
+      )
+  }
+}
+
+type Symlink = Entry & { readonly type: 'symlink' }
+
+/** A link's mode means nothing (symlink(7)) and trees write it differently. */
+function sameLink(before: Symlink, after: Symlink): boolean {
+  return (
+    before.target === after.target &&
+    before.uid === after.uid &&
+    before.gid === after.gid &&
+    before.mtime === after.mtime
+  )
+}
+
+function sameAttributes(a: Entry['xattrs'], b: Entry['xattrs']): boolean {
+  if ((a?.size ?? 0) !== (b?.size ?? 0)) return false
+  for (const [name, value] of a ?? []) {
+    const other = b?.get(name)
+    if (other === undefined || Buffer.compare(value, other) !== 0) return false
+  }
+  return true
+}
+
+/** The directories above a path, outermost first. */
+function ancestors(path: string): string[] {
+  const result: string[] = []
+  for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) {
+    result.push(path.slice(0, slash))
+  }
+  return result
+}
+
+function isNoDirectory(found: Found | undefined): boolean {
+  return found !== undefined && found.entry.type !== 'directory'
+}
+
+/** A base may leave directories out that only hold others. */
+function hasBelow(base: ReadonlyMap<string, Entry>, path: string): boolean {
+  for (const other of base.keys()) if (other.startsWith(`${path}/`)) return true
+  return false
+}
+
+function below(changes: ReadonlyMap<string, Change>, path: string): boolean {
+  for (const other of changes.keys()) if (other.startsWith(`${path}/`)) return true
+  return false
+}

@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto'
+import { treePath } from '../../archive/path.ts'
+import { readTar, type TarMember } from '../../archive/tar-read.ts'
+import type { OpenContent } from '../../archive/tar-write.ts'
+import type { Digest } from '../../digest.ts'
+import type { Content, Entry } from '../../entry.ts'
+import type { Store } from '../../ports.ts'
+import type { FileEntry, Found } from './changes.ts'
+import { tarError } from './extract.ts'
+import type { Holder } from './holder.ts'
+
+/** Larger contents go into the store. */
+const keptInMemory = 64 * 1024
+
+const archive = "the workspace's changes"
+
+/** What was found and what the overlay marks as removed. */
+export interface Collected {
+  readonly found: Map<string, Found>
+  readonly removed: Set<string>
+}
+
+/**
+ * Reads a directory of the workspace through GNU tar, run inside so that owners and file capabilities are
+ * those a layer holds (capabilities(7): version 2, not the namespaced version 3). `paths` limits it to
+ * those, taken alone. Sockets are left out, as no archive can hold them.
+ */
+export async function collect(
+  holder: Holder,
+  directory: string,
+  { store, paths }: { readonly store: Store; readonly paths?: readonly string[] | undefined },
+): Promise<Collected> {
+  const found = new Map<string, Found>()
+  const removed = new Set<string>()
+  const result = await holder.tool(
+    [
+      ...[holder.tools.tar, '--create', '--file=-', '--format=posix', '--numeric-owner'],
+      ...['--xattrs', '--xattrs-include=*', '--sort=name', '--warning=no-file-ignored'],
+      ...(paths ? ['--no-recursion', '--null', '--verbatim-files-from', '--files-from=-'] : ['.']),
+    ],
+    directory,
+    {
+      ...(paths && { input: [Buffer.from(paths.map((path) => `./${path}\0`).join(''))] }),
+      output: async (chunks) => {
+        for await (const member of readTar(chunks, archive)) {
+          const path = treePath(member.name, archive)
+          if (path === '') continue
+          if (member.type === 'character' && member.major === 0 && member.minor === 0) {
+            removed.add(path)
+          } else {
+            found.set(path, await foundOf(path, member, store))
+          }
+        }
+      },
+    },
+  )
+  if (result.code !== 0) throw tarError('read the changes', result)
+  return { found, removed }
+}
+
+async function foundOf(path: string, member: TarMember, store: Store): Promise<Found> {
+  const { mode, uid, gid, mtime } = member
+  const xattrs = new Map<string, Uint8Array>()
+  let opaque = false
+  for (const [name, value] of member.xattrs ?? []) {
+    if (/^(user|trusted)\.overlay\./.test(name)) {
+      if (name.endsWith('.opaque') && Buffer.from(value).toString('latin1') === 'y') opaque = true
+    } else if (name !== 'security.selinux') {
+      xattrs.set(name, value)
+    }
+  }
+  const metadata = { path, mode, uid, gid, mtime, ...(xattrs.size > 0 && { xattrs }) }
+  return { entry: await entryOf(metadata, member, store), opaque }
+}
+
+async function entryOf(
+  metadata: Pick<Entry, 'path' | 'mode' | 'uid' | 'gid' | 'mtime' | 'xattrs'>,
+  member: TarMember,
+  store: Store,
+): Promise<Entry> {
+  switch (member.type) {
+    case 'directory':
+    case 'fifo':
+      return { ...metadata, type: member.type }
+    case 'symlink':
+      return { ...metadata, type: 'symlink', target: member.linkname }
+    case 'hardlink':
+      return { ...metadata, type: 'hardlink', target: treePath(member.linkname, archive) }
+    case 'character':
+    case 'block':
+      return { ...metadata, type: member.type, major: member.major, minor: member.minor }
+    case 'file':
+      return {
+        ...metadata,
+        type: 'file',
+        size: member.size,
+        content: await contentOf(member, store),
+      }
+  }
+}
+
+async function contentOf(member: TarMember, store: Store): Promise<Content> {
+  if (member.size > keptInMemory) {
+    return { kind: 'blob', digest: (await store.put(member.body())).digest, offset: 0 }
+  }
+  const parts: Buffer[] = []
+  for await (const part of member.body()) parts.push(part)
+  return { kind: 'bytes', bytes: Buffer.concat(parts) }
+}
+
+/** Compares the contents of two files of the same size. */
+export async function sameContent(
+  before: FileEntry,
+  after: FileEntry,
+  open: OpenContent,
+): Promise<boolean> {
+  return (await digestOf(before, open)) === (await digestOf(after, open))
+}
+
+async function digestOf({ content, size }: FileEntry, open: OpenContent): Promise<Digest> {
+  const hash = createHash('sha256')
+  const body = open(content, size)
+  for await (const piece of body instanceof Uint8Array ? [body] : body) hash.update(piece)
+  return `sha256:${hash.digest('hex')}` as Digest
+}

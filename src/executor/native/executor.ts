@@ -1,0 +1,102 @@
+import type { Entry } from '../../entry.ts'
+import { PlinthError } from '../../errors.ts'
+import type { Emit } from '../../events.ts'
+import type { Executor, ExecutorOptions, Store, Workspace } from '../../ports.ts'
+import { contentReader } from './content.ts'
+import { extract } from './extract.ts'
+import { openHolder } from './holder.ts'
+import { choosePlace, forgetPlace, sizeOf } from './scratch.ts'
+import { processStatus } from './status.ts'
+import { findTools, type Tools } from './tools.ts'
+import { openWorkspace } from './workspace.ts'
+
+/** What the native executor is made with. */
+export interface NativeDeps {
+  /** contents are read from and put into it; its `scratch` directory holds what is too large for memory */
+  readonly store: Store
+  readonly emit: Emit
+  /** the user's id on this machine */
+  readonly uid: number
+  /** the PATH programs are looked for in, after the system's own directories */
+  readonly path: string
+  /** most bytes of memory one workspace may use; 0: always use the disk. Default: three quarters of what is free */
+  readonly memory?: number | undefined
+  /** `overlay` where the kernel can (default), or `copy` */
+  readonly storage?: 'overlay' | 'copy' | undefined
+}
+
+/** Options of this executor beyond the port's. */
+export interface NativeOptions extends ExecutorOptions {
+  /** bytes the base takes, when it is not given as an array; unknown sizes go to disk */
+  readonly sizeHint?: number | undefined
+}
+
+/** The executor that needs only Linux and util-linux. */
+export interface NativeExecutor extends Executor {
+  open(base: Iterable<Entry> | AsyncIterable<Entry>, options: NativeOptions): Promise<Workspace>
+}
+
+/**
+ * Runs processes in namespaces of this machine, without a daemon: as root, or as an ordinary user in a
+ * user namespace with subordinate ids. A workspace's tree is an overlay on the base, in memory when that is
+ * small; ids, storage and capabilities as design.md, "Native executor", has them.
+ *
+ * `open` throws `TOOL_MISSING`, `NAMESPACE_UNAVAILABLE` (with the cause), `SUBIDS_MISSING` when the base
+ * has owners that do not exist inside, `DISK_FULL`, `PATH_UNSAFE`, `INTERRUPTED`.
+ */
+export function nativeExecutor(deps: NativeDeps): NativeExecutor {
+  let tools: Promise<Tools> | undefined
+  return {
+    name: 'native',
+    async open(base, options) {
+      const { signal, hostname = 'plinth' } = options
+      tools ??= findTools(deps.path)
+      const context = { tools: await tools, uid: deps.uid, emit: deps.emit }
+      const size = options.sizeHint ?? (Array.isArray(base) ? sizeOf(base as Entry[]) : undefined)
+      const place = await choosePlace(size, {
+        store: deps.store,
+        memory: deps.memory,
+        userNamespace: deps.uid !== 0 || !(await processStatus()).sysAdmin,
+      })
+      const holder = await openHolder(place, hostname, context).catch(async (error: unknown) => {
+        await forgetPlace(place)
+        throw error
+      })
+      const contents = contentReader(deps.store)
+      const abort = (): void => holder.kill()
+      signal.addEventListener('abort', abort, { once: true })
+      try {
+        if (signal.aborted) abort()
+        const entries = new Map<string, Entry>()
+        await extract(holder, remembered(base, entries), { into: 'lower', open: contents.open })
+        const mounted = await holder.mount(deps.storage ?? 'overlay')
+        return openWorkspace({
+          ...{ holder, mounted, contents, hostname, signal },
+          base: entries,
+          store: deps.store,
+        })
+      } catch (error) {
+        contents[Symbol.dispose]()
+        holder.kill()
+        await holder.close()
+        if (signal.aborted) {
+          throw new PlinthError('INTERRUPTED', 'interrupted', { cause: signal.reason })
+        }
+        throw error
+      } finally {
+        signal.removeEventListener('abort', abort)
+      }
+    },
+  }
+}
+
+/** The entries as they pass, remembered by path without their order. */
+async function* remembered(
+  entries: Iterable<Entry> | AsyncIterable<Entry>,
+  seen: Map<string, Entry>,
+): AsyncGenerator<Entry> {
+  for await (const entry of entries) {
+    seen.set(entry.path, entry)
+    yield entry
+  }
+}

@@ -1,0 +1,79 @@
+import { writeTar, type OpenContent } from '../../archive/tar-write.ts'
+import type { Entry } from '../../entry.ts'
+import { PlinthError } from '../../errors.ts'
+import type { Holder } from './holder.ts'
+import { isMapped } from './ids.ts'
+import type { Finished } from './process.ts'
+import { subidsHint } from './userns.ts'
+
+/**
+ * Puts entries into a directory of the workspace through GNU tar, while they are being produced. Nothing
+ * is written through a symbolic link: in a fresh directory because the entries are checked, in a used one
+ * because the caller resolved their paths. Devices are left out where a user namespace forbids them.
+ *
+ * Throws `DISK_FULL`, `SUBIDS_MISSING` for an owner that does not exist inside, `PATH_UNSAFE`, `IO`, and
+ * what the entries' contents throw.
+ */
+export async function extract(
+  holder: Holder,
+  entries: Iterable<Entry> | AsyncIterable<Entry>,
+  { into, open }: { readonly into: string; readonly open: OpenContent },
+): Promise<void> {
+  const result = await holder.tool(
+    [
+      ...[holder.tools.tar, '--extract', '--file=-', '--numeric-owner', '--same-owner'],
+      ...['--preserve-permissions', '--delay-directory-restore', '--xattrs', '--xattrs-include=*'],
+      ...['--warning=no-timestamp'],
+    ],
+    into,
+    { input: writeTar(checked(entries, holder), { open }) },
+  )
+  if (result.code !== 0) throw tarError('write files into the workspace', result)
+}
+
+async function* checked(
+  entries: Iterable<Entry> | AsyncIterable<Entry>,
+  { ids }: Holder,
+): AsyncGenerator<Entry> {
+  const links = new Set<string>()
+  for await (const entry of entries) {
+    for (
+      let slash = entry.path.indexOf('/');
+      links.size > 0 && slash >= 0;
+      slash = entry.path.indexOf('/', slash + 1)
+    ) {
+      if (links.has(entry.path.slice(0, slash))) {
+        throw new PlinthError(
+          'PATH_UNSAFE',
+          `cannot write '${entry.path}': '${entry.path.slice(0, slash)}' is a symbolic link`,
+        )
+      }
+    }
+    if (entry.type === 'symlink') links.add(entry.path)
+    if (!isMapped(ids.uids, entry.uid) || !isMapped(ids.gids, entry.gid)) {
+      throw new PlinthError(
+        'SUBIDS_MISSING',
+        `cannot give '${entry.path}' to ${entry.uid}:${entry.gid}: ${ids.kind === 'single' ? 'only one user id can be used here' : 'that id is not among those that can be used here'}`,
+        { hint: subidsHint, facts: { path: entry.path, uid: entry.uid, gid: entry.gid } },
+      )
+    }
+    if (ids.kind !== 'none' && (entry.type === 'character' || entry.type === 'block')) continue
+    yield entry
+  }
+}
+
+/** A failure of tar as plinth's own. */
+export function tarError(doing: string, { code, stderr }: Finished): PlinthError {
+  const said = stderr.split('\n').slice(0, 5).join('; ')
+  if (/No space left on device|Disk quota exceeded|Cannot allocate memory/.test(stderr)) {
+    return new PlinthError('DISK_FULL', `cannot ${doing}: no space left (${said})`, {
+      hint: 'free some space, or put the store on a larger disk with --store DIR',
+    })
+  }
+  if (/unrecognized option|unknown option/.test(stderr)) {
+    return new PlinthError('TOOL_MISSING', `cannot ${doing}: tar is not GNU tar`, {
+      hint: 'install GNU tar: apt install tar, or apk add tar',
+    })
+  }
+  return new PlinthError('IO', `cannot ${doing}: tar exited with ${code}: ${said}`)
+}

@@ -1,0 +1,131 @@
+import { spawn } from 'node:child_process'
+import { closeSync, constants, openSync, writeFileSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { constants as system } from 'node:os'
+import process from 'node:process'
+import type { ExitStatus, RunRequest } from '../../ports.ts'
+import type { Holder, View } from './holder.ts'
+import { eachLine } from './lines.ts'
+import { processStatus } from './status.ts'
+
+/** Docker's default capabilities (moby, oci/caps/defaults.go). */
+const capabilities = [
+  'chown',
+  'dac_override',
+  'fsetid',
+  'fowner',
+  'mknod',
+  'net_raw',
+  'setgid',
+  'setuid',
+  'setfcap',
+  'setpcap',
+  'net_bind_service',
+  'sys_chroot',
+  'kill',
+  'audit_write',
+]
+
+/**
+ * Variables that would steer the host's own programs on the way in (ld.so(8), "secure-execution mode",
+ * and mount(8)): they are set by the tree's env(1), once inside.
+ */
+const steering =
+  /^(LD_|GLIBC_TUNABLES$|MALLOC_|LIBMOUNT_|LIBBLKID_|GCONV_PATH$|LOCPATH$|NLSPATH$|GETCONF_DIR$|HOSTALIASES$|LOCALDOMAIN$|RES_OPTIONS$|RESOLV_|TZDIR$|TMPDIR$|NIS_PATH$|OPENSSL_|POSIXLY_CORRECT$)/
+
+const fileMask = 0o022
+
+/**
+ * Runs one process in a view and waits until it and everything it left behind has ended. `cwd` has no
+ * symbolic link in it. The process gets real pipes, so that it can open /dev/stdout and its like.
+ */
+export async function runIn(
+  holder: Holder,
+  view: View,
+  request: RunRequest & { readonly cwd: string },
+): Promise<ExitStatus> {
+  const { uid, gid, groups } = request.user ?? { uid: 0, gid: 0 }
+  const direct: Record<string, string> = {}
+  const inside: string[] = []
+  for (const [name, value] of Object.entries(request.env)) {
+    if (steering.test(name)) inside.push(`${name}=${value}`)
+    else direct[name] = value
+  }
+  const argv = [
+    ...view.enter,
+    ...[holder.tools.setpriv, '--inh-caps=-all'],
+    `--bounding-set=-all,${capabilities.map((name) => `+${name}`).join(',')}`,
+    ...groupOptions(holder, gid, groups),
+    ...['--', holder.tools.nsenter, '--root=.', `--wd=${request.cwd}`],
+    ...(uid === 0 ? [] : [`--setuid=${uid}`]),
+    '--',
+    ...(inside.length > 0 ? ['/usr/bin/env', ...inside] : []),
+    ...request.argv,
+  ]
+  const stdout = pipe(`${holder.visible}/io/stdout`)
+  const stderr = pipe(`${holder.visible}/io/stderr`)
+  const stdin: number | 'ignore' =
+    request.stdin === undefined ? 'ignore' : inputFile(holder, request.stdin)
+  const restore = await setUmask()
+  const child = spawn(argv[0]!, argv.slice(1), {
+    env: direct,
+    cwd: '/',
+    detached: true,
+    stdio: [stdin, stdout.write, stderr.write],
+  })
+  restore()
+  for (const fd of [stdin, stdout.write, stderr.write]) if (typeof fd === 'number') closeSync(fd)
+
+  const { onLine } = request
+  const output = Promise.all([
+    eachLine(stdout.read, (line) => onLine?.('stdout', line)),
+    eachLine(stderr.read, (line) => onLine?.('stderr', line)),
+  ])
+  const status = await new Promise<ExitStatus>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code, signal) =>
+      resolve(
+        signal === null ? { code: code ?? 0 } : { code: 128 + system.signals[signal], signal },
+      ),
+    )
+  })
+  await holder.killAll()
+  await output
+  return status
+}
+
+/** setpriv(1) sets the groups while it still may; the user is changed last, after the root was. */
+function groupOptions(
+  { ids }: Holder,
+  gid: number,
+  groups: readonly number[] = [],
+): readonly string[] {
+  // setgroups(2) is denied where a user mapped a single id
+  if (ids.kind === 'single') return gid === 0 ? [] : [`--regid=${gid}`, '--keep-groups']
+  return [`--regid=${gid}`, groups.length > 0 ? `--groups=${groups.join(',')}` : '--clear-groups']
+}
+
+/** A pipe through a FIFO: Node's own are sockets, which cannot be opened through /proc/self/fd. */
+function pipe(path: string): { readonly read: Socket; readonly write: number } {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  const write = openSync(path, constants.O_WRONLY)
+  return { read: new Socket({ fd, readable: true, writable: false }), write }
+}
+
+/** Standard input as a file that is read from its beginning. */
+function inputFile(holder: Holder, bytes: Uint8Array): number {
+  const path = `${holder.visible}/io/stdin`
+  writeFileSync(path, bytes)
+  return openSync(path, 'r')
+}
+
+/**
+ * A child inherits the umask, and nothing between here and the process could change it without touching
+ * its environment. The caller's is back before anything else happens in this thread.
+ */
+async function setUmask(): Promise<() => void> {
+  const { umask } = await processStatus()
+  if (umask === fileMask) return () => {}
+  const before = process.umask(fileMask)
+  return () => void process.umask(before)
+}

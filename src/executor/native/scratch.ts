@@ -1,0 +1,67 @@
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Entry } from '../../entry.ts'
+import type { Store } from '../../ports.ts'
+import { storeFailure } from '../../store/failure.ts'
+import { ownerIsAlive, processOwner } from '../../store/owner.ts'
+import type { Place } from './holder.ts'
+import { kernelAtLeast } from './status.ts'
+
+let counter = 0
+
+/** What decides where a workspace is kept. */
+export interface PlaceDeps {
+  readonly store: Store
+  /** bytes of memory workspaces may use; default three quarters of what is available */
+  readonly memory?: number | undefined
+  /** inside a user namespace */
+  readonly userNamespace: boolean
+}
+
+/**
+ * Chooses where a workspace of `size` bytes is kept: in memory when it takes at most a third of what may
+ * be used, which leaves room for what runs in it; else, or when the size is unknown, on the store's disk.
+ */
+export async function choosePlace(size: number | undefined, deps: PlaceDeps): Promise<Place> {
+  const scratch = await deps.store.directory('scratch')
+  const name = `${processOwner()}.${counter++}`
+  const names = await readdir(scratch)
+  const dead = names.filter((n) => n.includes('.') && !ownerIsAlive(n.slice(0, n.indexOf('.'))))
+  const memory = deps.memory ?? Math.floor((await availableMemory()) * 0.75)
+  // overlayfs in a user namespace needs user.* attributes, which tmpfs has since Linux 6.6
+  const suitable = !deps.userNamespace || (await kernelAtLeast(6, 6))
+  if (suitable && size !== undefined && size <= memory / 3) return { scratch, name, memory, dead }
+  await mkdir(join(scratch, name), { mode: 0o700 }).catch((error: unknown) => {
+    throw storeFailure(error, `make a scratch directory in ${scratch}`)
+  })
+  return { scratch, name, dead }
+}
+
+/** Removes the directory of a workspace that never started. */
+export async function forgetPlace(place: Place): Promise<void> {
+  if (place.memory === undefined) {
+    await rm(join(place.scratch, place.name), { recursive: true, force: true })
+  }
+}
+
+/** The bytes a tree takes on a file system: contents in whole pages, and a node for each entry. */
+export function sizeOf(entries: readonly Entry[]): number {
+  let total = 0
+  for (const entry of entries) {
+    total += 1024 + (entry.type === 'file' ? Math.ceil(entry.size / 4096) * 4096 : 0)
+  }
+  return total
+}
+
+/** What the machine, or the container we are in, has left (proc_meminfo(5), cgroup-v2). */
+async function availableMemory(): Promise<number> {
+  const read = (file: string) => readFile(file, 'latin1').catch(() => '')
+  const [meminfo, limit, used] = await Promise.all([
+    read('/proc/meminfo'),
+    read('/sys/fs/cgroup/memory.max'),
+    read('/sys/fs/cgroup/memory.current'),
+  ])
+  const machine = Number(/^MemAvailable:\s*([0-9]+) kB/m.exec(meminfo)?.[1] ?? 0) * 1024
+  const group = /^[0-9]+\n/.test(limit) ? Number(limit) - Number(used) : machine
+  return Math.max(0, Math.min(machine, group))
+}

@@ -1,0 +1,224 @@
+import { posix } from 'node:path'
+import { treePath } from '../../archive/path.ts'
+import type { Change, Entry } from '../../entry.ts'
+import { PlinthError } from '../../errors.ts'
+import type { ExitStatus, RunRequest, Store, Workspace } from '../../ports.ts'
+import { diff } from './changes.ts'
+import { collect, sameContent } from './collect.ts'
+import type { ContentReader } from './content.ts'
+import { extract } from './extract.ts'
+import type { Holder, Mounted } from './holder.ts'
+import { hostNetworkFiles } from './network.ts'
+import { listScript, readScript, resolveScript } from './scripts.ts'
+import { runIn } from './run.ts'
+
+/** What an open workspace is made of. */
+export interface WorkspaceParts {
+  readonly holder: Holder
+  readonly mounted: Mounted
+  readonly base: ReadonlyMap<string, Entry>
+  readonly contents: ContentReader
+  readonly store: Store
+  readonly hostname: string
+  readonly signal: AbortSignal
+}
+
+/** The workspace over a holder. What is asked of it happens one after another, in the order asked. */
+export function openWorkspace(parts: WorkspaceParts): Workspace {
+  const { holder, mounted, base, contents, store, hostname, signal } = parts
+  const stubs = new Set(mounted.view.stubs)
+  let queue: Promise<unknown> = Promise.resolve()
+  let disposed: Promise<void> | undefined
+
+  /** Ends everything on an abort; whatever then fails, fails with `INTERRUPTED`. */
+  const abort = (): void => holder.kill()
+  signal.addEventListener('abort', abort, { once: true })
+
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = queue.then(async () => {
+      throwIfAborted(signal)
+      if (disposed) throw new PlinthError('INTERNAL', 'the workspace is closed')
+      try {
+        const value = await work()
+        throwIfAborted(signal)
+        return value
+      } catch (error) {
+        throwIfAborted(signal)
+        throw error
+      }
+    })
+    queue = result.catch(() => {})
+    return result
+  }
+
+  /** Where paths are once links are followed inside the tree, and what is there. */
+  const resolve = async (paths: readonly string[]): Promise<readonly Resolved[]> => {
+    if (paths.length === 0) return []
+    const { code, stderr, stdout } = await holder.tool(
+      [holder.tools.sh, '-c', resolveScript, 'resolve', ...paths],
+      'merged',
+      { output: 'keep' },
+    )
+    if (code !== 0)
+      throw new PlinthError(
+        'PATH_UNSAFE',
+        `cannot follow ${paths.join(', ')}: ${stderr || 'too many symbolic links'}`,
+      )
+    return stdout
+      .toString()
+      .split('\0')
+      .slice(0, -1)
+      .map((line) => ({
+        kind: line[0] as Resolved['kind'],
+        path: line.slice(1).replace(/^\.\/?/, ''),
+      }))
+  }
+
+  const workingDirectory = async (cwd: string): Promise<string> => {
+    const path = treePath(posix.normalize(cwd).replace(/^\/+/, ''), 'the working directory')
+    if (path === '') return '.'
+    const [found] = await resolve([path])
+    if (kernelDirectories.includes(found!.path.split('/')[0]!)) return `./${found!.path}`
+    if (found!.kind !== 'd') {
+      throw new PlinthError('RUN_FAILED', `cannot run in '${cwd}': it is no directory`)
+    }
+    return `./${found!.path}`
+  }
+
+  return {
+    run: (request: RunRequest) =>
+      inTurn(async (): Promise<ExitStatus> => {
+        const inside = { ...request, cwd: await workingDirectory(request.cwd ?? '/') }
+        if (request.network !== 'host') return runIn(holder, mounted.view, inside)
+        await hostNetworkFiles(`${holder.visible}/io`, hostname)
+        const view = await holder.hostView()
+        for (const stub of view.stubs) stubs.add(stub)
+        try {
+          return await runIn(holder, view, inside)
+        } finally {
+          await view.close()
+        }
+      }),
+
+    read: (path) =>
+      inTurn(async () => {
+        const { code, stderr, stdout } = await holder.tool(
+          [holder.tools.sh, '-c', readScript, 'read', path],
+          'merged',
+          { output: 'keep' },
+        )
+        if (code === 44) return undefined
+        if (code !== 0) throw new PlinthError('IO', `cannot read '${path}': ${stderr}`)
+        return stdout
+      }),
+
+    write: (entries) =>
+      inTurn(async () => {
+        const list: Entry[] = []
+        for await (const entry of entries) list.push(entry)
+        const wanted = new Set<string>()
+        for (const entry of list) {
+          wanted.add(place(entry))
+          if (entry.type === 'hardlink') wanted.add(posix.dirname(entry.target))
+        }
+        const names = [...wanted]
+        const found = await resolve(names)
+        const places = new Map(names.map((name, i) => [name, found[i]!]))
+        await extract(
+          holder,
+          list.map((entry) => moved(entry, places)),
+          { into: 'merged', open: contents.open },
+        )
+      }),
+
+    changes: () =>
+      inTurn(async (): Promise<readonly Change[]> => {
+        const { found, removed } =
+          mounted.storage === 'overlay'
+            ? await collect(holder, 'upper', { store })
+            : await collectPlain(holder, base, store)
+        return diff({
+          base,
+          found,
+          removed,
+          stubs,
+          sameContent: (before, after) => sameContent(before, after, contents.open),
+        })
+      }),
+
+    [Symbol.asyncDispose]: () =>
+      (disposed ??= (async () => {
+        signal.removeEventListener('abort', abort)
+        await holder.close()
+        contents[Symbol.dispose]()
+      })()),
+  }
+}
+
+/** Where the view mounts the kernel's file systems, which the host's side of the tree does not show. */
+const kernelDirectories = ['proc', 'dev', 'sys']
+
+interface Resolved {
+  /** directory, something else, nothing */
+  readonly kind: 'd' | 'o' | '-'
+  readonly path: string
+}
+
+/** What must be resolved to write an entry: itself for a directory (which may be a link to one), else its parent. */
+function place(entry: Entry): string {
+  return entry.type === 'directory' ? entry.path : posix.dirname(entry.path)
+}
+
+function moved(entry: Entry, places: ReadonlyMap<string, Resolved>): Entry {
+  const below = (path: string): string => {
+    const parent = places.get(posix.dirname(path))!
+    return posix.join(parent.path, posix.basename(path))
+  }
+  if (entry.type === 'directory') {
+    const at = places.get(entry.path)!
+    return { ...entry, path: at.kind === 'o' ? entry.path : at.path }
+  }
+  const path = below(entry.path)
+  return entry.type === 'hardlink'
+    ? { ...entry, path, target: below(entry.target) }
+    : { ...entry, path }
+}
+
+/** Without an overlay: every path whose change time is not before the run, and what the base has and the disk has not. */
+async function collectPlain(holder: Holder, base: ReadonlyMap<string, Entry>, store: Store) {
+  const { code, stderr, stdout } = await holder.tool([holder.tools.sh, '-c', listScript], 'lower', {
+    output: 'keep',
+  })
+  if (code !== 0) throw new PlinthError('IO', `cannot list the workspace: ${stderr}`)
+  const [marker, ...lines] = stdout.toString().split('\0').slice(0, -1)
+  const start = nanoseconds(marker!)
+  const present = new Set<string>()
+  const paths: string[] = []
+  for (const line of lines) {
+    const space = line.indexOf(' ')
+    const path = line.slice(space + 1)
+    present.add(path)
+    if (nanoseconds(line.slice(0, space)) >= start) paths.push(path)
+  }
+  const { found } = await collect(holder, 'lower', { store, paths: paths.sort() })
+  const removed = [...base.values()]
+    .filter((e) => !present.has(e.path) && (holder.ids.kind === 'none' || !isDevice(e)))
+    .map((e) => e.path)
+  return { found, removed }
+}
+
+function isDevice({ type }: Entry): boolean {
+  return type === 'character' || type === 'block'
+}
+
+/** A time as find(1) prints it, `seconds.fraction` with ten digits. */
+function nanoseconds(text: string): bigint {
+  const [seconds, fraction = ''] = text.split('.')
+  return BigInt(seconds!) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'))
+}
+
+function throwIfAborted(signal: AbortSignal): void {
+  if (signal.aborted) {
+    throw new PlinthError('INTERRUPTED', 'interrupted', { cause: signal.reason })
+  }
+}
