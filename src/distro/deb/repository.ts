@@ -1,0 +1,173 @@
+import type { Digest } from '../../digest.ts'
+import type { IndexFile } from '../../deb/release-index.ts'
+import { findFlatIndex, findIndexes } from '../../deb/release-index.ts'
+import type { SkippableCheck } from '../../deb/release-check.ts'
+import type { Release } from '../../deb/release.ts'
+import { isFlat, type DebSource } from '../../deb/sources.ts'
+import { isPlinthError } from '../../errors.ts'
+import type { Emit } from '../../events.ts'
+import type { Http } from '../../http/http.ts'
+import type { RetryPolicy } from '../../http/retry.ts'
+import type { Store } from '../../ports.ts'
+import { loadIndexFile } from './index-file.ts'
+import { loadRelease, type LoadedRelease } from './suite.ts'
+
+/** One package index, verified from its suite's signature down to its last byte. */
+export interface LoadedIndex {
+  readonly source: DebSource
+  readonly suite: string
+  readonly release: Release
+  /** undefined in a flat repository */
+  readonly component: string | undefined
+  /** the architecture that was asked for, or `all` where the index of those is apart */
+  readonly architecture: string
+  /** fingerprints of the trusted keys that signed */
+  readonly signers: readonly string[]
+  /** checks that failed and were skipped because they were named */
+  readonly skipped: readonly SkippableCheck[]
+  readonly inReleaseDigest: Digest
+  /** of `bytes`; the blob is in the store too */
+  readonly digest: Digest
+  /** the uncompressed Packages file */
+  readonly bytes: Uint8Array
+}
+
+export interface RepositoryDeps {
+  readonly http: Http
+  readonly store: Store
+  readonly retry: RetryPolicy
+  readonly now: () => Date
+  readonly emit: Emit
+  readonly signal: AbortSignal
+  /** checks that may fail */
+  readonly skip: readonly SkippableCheck[]
+  /** ask no network: only what the store has */
+  readonly offline?: boolean | undefined
+}
+
+/**
+ * Loads every package index of `sources` for `architecture`, all at once, in the order of sources, suites,
+ * components. Unchanged indexes come from the store and are verified again.
+ *
+ * Errors: those of `verifyClearsigned`, `checkRelease`, `findIndexes` and the network; `SUITE_NOT_FOUND`;
+ * `DIGEST_MISMATCH` and `SIZE_MISMATCH` for an index that is not what its Release says.
+ */
+export async function loadIndexes(
+  sources: readonly DebSource[],
+  architecture: string,
+  deps: RepositoryDeps,
+): Promise<readonly LoadedIndex[]> {
+  const wanted = sources
+    .filter(({ architectures }) => architectures === undefined || architectures.includes(architecture))
+    .flatMap((source) => source.suites.map((suite) => ({ source, suite })))
+  const step = new Step(deps.emit, wanted.length)
+  // a failure ends the others; one unknown suite often comes with more (its updates), and the first is named
+  const failure = new AbortController()
+  const inner: RepositoryDeps = { ...deps, signal: AbortSignal.any([deps.signal, failure.signal]) }
+  const settled = await Promise.allSettled(
+    wanted.map(async ({ source, suite }) => {
+      try {
+        const indexes = await loadSuite(source, suite, architecture, inner)
+        step.advance(suite)
+        return indexes
+      } catch (error) {
+        if (!isPlinthError(error, 'SUITE_NOT_FOUND')) failure.abort(error)
+        throw error
+      }
+    }),
+  )
+  const failed = settled.filter((result) => result.status === 'rejected')
+  if (failed.length > 0) {
+    step.fail()
+    throw failed[0]?.reason
+  }
+  const indexes = settled.flatMap((result) => (result.status === 'fulfilled' ? result.value : []))
+  step.finish(indexes)
+  return indexes
+}
+
+async function loadSuite(
+  source: DebSource,
+  suite: string,
+  architecture: string,
+  deps: RepositoryDeps,
+): Promise<readonly LoadedIndex[]> {
+  const loaded = await loadRelease(source, suite, deps)
+  try {
+    return await loadAll(source, loaded, architecture, deps)
+  } catch (error) {
+    // a mirror in the middle of its update serves old and new files: look once more at what it says now
+    if (deps.offline || !isPlinthError(error, 'DIGEST_MISMATCH', 'SIZE_MISMATCH', 'HTTP_STATUS')) throw error
+    const again = await loadRelease(source, suite, { ...deps, fresh: true })
+    if (again.digest === loaded.digest) throw error
+    return loadAll(source, again, architecture, deps)
+  }
+}
+
+function loadAll(
+  source: DebSource,
+  loaded: LoadedRelease,
+  architecture: string,
+  deps: RepositoryDeps,
+): Promise<readonly LoadedIndex[]> {
+  const { release, suite, name } = loaded
+  const files: readonly IndexFile[] = isFlat(suite)
+    ? [findFlatIndex(release, architecture, name)]
+    : source.components.flatMap((component) => findIndexes(release, { component, architecture, name }))
+  return Promise.all(
+    files.map(async (file): Promise<LoadedIndex> => {
+      const { digest, bytes } = await loadIndexFile(file, { source, loaded }, deps)
+      return {
+        source,
+        suite,
+        release,
+        component: file.component,
+        architecture: file.architecture,
+        signers: loaded.signers,
+        skipped: loaded.skipped,
+        inReleaseDigest: loaded.digest,
+        digest,
+        bytes,
+      }
+    }),
+  )
+}
+
+/** What a person sees of it. */
+class Step {
+  readonly #emit: Emit
+  readonly #total: number
+  #done = 0
+
+  constructor(emit: Emit, total: number) {
+    this.#emit = emit
+    this.#total = total
+    emit({ type: 'step-started', id: 'indexes', title: `verify ${total} package ${total === 1 ? 'source' : 'sources'}`, total, unit: 'items' })
+  }
+
+  advance(suite: string): void {
+    this.#done++
+    this.#emit({ type: 'step-progress', id: 'indexes', done: this.#done, total: this.#total, detail: suite })
+  }
+
+  finish(indexes: readonly LoadedIndex[]): void {
+    const newest = indexes.map(({ release }) => release.date?.getTime() ?? 0)
+    const detail = `${indexes.length} indexes${newest.length > 0 ? ` up to ${new Date(Math.max(...newest)).toISOString().slice(0, 10)}` : ''}`
+    this.#emit({ type: 'step-finished', id: 'indexes', detail })
+  }
+
+  fail(): void {
+    this.#emit({ type: 'step-failed', id: 'indexes' })
+  }
+}
+
+/** Where a package's file is, on every mirror of its source. `Filename` is relative to the mirror, flat or not. */
+export function packageUrls(source: DebSource, filename: string): readonly string[] {
+  const path = filename.replace(/^(?:\.\/)+/, '').split('/').map(encodePath).join('/')
+  return source.uris.map((uri) => `${uri}/${path}`)
+}
+
+/** Mirrors keep `+` and `~` as they are in names; only what an address cannot hold is escaped. */
+function encodePath(part: string): string {
+  return encodeURIComponent(part).replaceAll('%2B', '+').replaceAll('%3A', ':').replaceAll('%40', '@').replaceAll('%2C', ',').replaceAll('%3D', '=')
+}

@@ -1,0 +1,168 @@
+import { digestHex, sha256, type Digest } from '../../digest.ts'
+import { verifyClearsigned, verifyDetached, type Keyring, type Verified } from '../../deb/openpgp.ts'
+import { checkRelease, type SkippableCheck } from '../../deb/release-check.ts'
+import { parseRelease, type Release } from '../../deb/release.ts'
+import { parseClearsigned } from '../../deb/clearsign.ts'
+import { isFlat, suiteUrl, type DebSource } from '../../deb/sources.ts'
+import { isPlinthError, PlinthError } from '../../errors.ts'
+import { displayUrl } from '../../http/http.ts'
+import { fetchDocument, type Validators } from '../../http/document.ts'
+import { readRecord, writeRecord } from '../../store/record.ts'
+import type { RepositoryDeps } from './repository.ts'
+
+/** A suite's Release, verified now and valid now. */
+export interface LoadedRelease {
+  readonly suite: string
+  /** for messages: `trixie of http://…` */
+  readonly name: string
+  /** the directory it came from: the same mirror is asked first for what it lists */
+  readonly base: string
+  /** of InRelease, or of Release where that is signed apart */
+  readonly digest: Digest
+  readonly release: Release
+  readonly signers: readonly string[]
+  readonly skipped: readonly SkippableCheck[]
+}
+
+/** Larger than any Release there is (Ubuntu's have 300 kB), small enough to hold. */
+const maxSize = 32 * 1024 * 1024
+
+/** What was served, as it is kept: blobs of the store and what the server calls this version. */
+interface Served {
+  readonly url: string
+  readonly validators: Validators
+  /** `InRelease`, or `Release` when `signature` is there */
+  readonly document: Digest
+  readonly signature?: Digest | undefined
+}
+
+/**
+ * Loads and verifies the Release of a suite: `InRelease`, or `Release` with `Release.gpg` where a mirror has
+ * no such file. `fresh` asks for it past every cache.
+ */
+export async function loadRelease(
+  source: DebSource,
+  suite: string,
+  deps: RepositoryDeps & { readonly fresh?: boolean | undefined },
+): Promise<LoadedRelease> {
+  const key = digestHex(sha256(JSON.stringify([source.uris, suite])))
+  const known = await readRecord<Served>(deps.store, 'releases', key)
+  const served = await serve(source, suite, known, deps)
+  const base = served.url.slice(0, served.url.lastIndexOf('/') + 1)
+  const name = `${suite} of ${displayUrl(base.slice(0, base.length - suiteUrl('', suite).length))}`
+
+  const document = await readBlob(deps, served.document)
+  const signature = served.signature === undefined ? undefined : await readBlob(deps, served.signature)
+  const { text, signers } = await verifyOnce(document, signature, { source, name, served }, deps)
+  const release = parseRelease(text, name)
+  const skip: readonly SkippableCheck[] =
+    source.checkValidUntil === false ? [...deps.skip, 'check/valid-until'] : deps.skip
+  const skipped = checkRelease(release, { suite, now: deps.now(), skip, name })
+  // only what was good is worth coming back to
+  if (known === undefined || JSON.stringify(known) !== JSON.stringify(served)) {
+    await writeRecord(deps.store, 'releases', key, served)
+  }
+  return { suite, name, base, digest: served.document, release, signers, skipped }
+}
+
+async function serve(
+  source: DebSource,
+  suite: string,
+  known: Served | undefined,
+  deps: RepositoryDeps & { readonly fresh?: boolean | undefined },
+): Promise<Served> {
+  const bases = source.uris.map((uri) => suiteUrl(uri, suite))
+  const usable = known !== undefined && !deps.fresh && (await isStored(known, deps)) ? known : undefined
+  if (deps.offline) {
+    if (usable !== undefined) return usable
+    throw new PlinthError('UNREACHABLE', `cannot use suite '${suite}' offline: it was never fetched into this store`, {
+      hint: 'run once without --offline',
+    })
+  }
+  const inRelease = await fetchFile(bases, 'InRelease', usable?.signature === undefined ? usable : undefined, deps)
+  if (inRelease !== undefined) return inRelease === 'known' && usable !== undefined ? usable : (inRelease as Served)
+  const release = await fetchFile(bases, 'Release', undefined, deps)
+  if (release === undefined || release === 'known') throw suiteNotFound(source, suite)
+  const signature = await fetchFile([release.url.slice(0, release.url.lastIndexOf('/') + 1)], 'Release.gpg', undefined, deps)
+  if (signature === undefined || signature === 'known') {
+    throw new PlinthError('SIGNATURE_MISSING', `cannot trust suite '${suite}' of ${displayUrl(source.uris[0] ?? '')}: it has neither InRelease nor Release.gpg`, {
+      hint: 'ask the publisher to sign the repository; an unsigned one cannot be used',
+    })
+  }
+  return { ...release, signature: signature.document }
+}
+
+/** Fetches one file into the store; 'known' when the server says that what we have is current. */
+async function fetchFile(
+  bases: readonly string[],
+  file: string,
+  known: Served | undefined,
+  deps: RepositoryDeps & { readonly fresh?: boolean | undefined },
+): Promise<Served | 'known' | undefined> {
+  const urls = bases.map((base) => `${base}${file}`)
+  const document = await fetchDocument(
+    { urls, maxSize, ...(known !== undefined && { known: new Map([[known.url, known.validators]]) }), fresh: deps.fresh },
+    { ...deps, onRetry: (error) => deps.emit({ type: 'warning', code: error.code, message: error.message, hint: 'trying again' }) },
+  )
+  if (document === undefined) return undefined
+  if (document.unchanged) return 'known'
+  const { digest } = await deps.store.put([document.bytes])
+  return { url: document.url, validators: document.validators, document: digest }
+}
+
+async function isStored(known: Served, { store }: RepositoryDeps): Promise<boolean> {
+  const digests = [known.document, ...(known.signature === undefined ? [] : [known.signature])]
+  try {
+    await Promise.all(digests.map((digest) => store.verified(digest)))
+    return true
+  } catch (error) {
+    // damaged or swept away: as if it had never been fetched
+    if (isPlinthError(error, 'STORE_CORRUPT')) return false
+    throw error
+  }
+}
+
+async function readBlob({ store }: RepositoryDeps, digest: Digest): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of store.get(digest)) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+/** A verdict that was reached before, for exactly these bytes and these keys. */
+interface Verdict {
+  readonly signers: readonly string[]
+  readonly until: string | undefined
+}
+
+/** Verifies, or recalls the verdict on the same bytes and keys while none of the signing keys has expired. */
+async function verifyOnce(
+  document: Uint8Array,
+  signature: Uint8Array | undefined,
+  { source, name, served }: { source: DebSource; name: string; served: Served },
+  deps: RepositoryDeps,
+): Promise<Pick<Verified, 'text' | 'signers'>> {
+  const now = deps.now()
+  const key = digestHex(sha256(JSON.stringify([served.document, served.signature, keyringDigest(source.signedBy)])))
+  const known = await readRecord<Verdict>(deps.store, 'verdicts', key)
+  if (known !== undefined && (known.until === undefined || new Date(known.until) > now)) {
+    const text = signature === undefined ? parseClearsigned(document, name).text : Buffer.from(document).toString('utf8')
+    return { text, signers: known.signers }
+  }
+  const options = { keyring: source.signedBy, now, name }
+  const verified =
+    signature === undefined ? await verifyClearsigned(document, options) : await verifyDetached(document, signature, options)
+  await writeRecord(deps.store, 'verdicts', key, { signers: verified.signers, until: verified.until?.toISOString() })
+  return verified
+}
+
+function keyringDigest(keyring: Keyring): Digest {
+  return sha256(JSON.stringify([keyring.keys.map((key) => sha256(key)), keyring.fingerprints ?? []]))
+}
+
+function suiteNotFound(source: DebSource, suite: string): PlinthError {
+  const where = source.uris.map(displayUrl).join(', ')
+  return new PlinthError('SUITE_NOT_FOUND', `there is no ${isFlat(suite) ? 'repository' : 'suite'} '${suite}' at ${where}`, {
+    hint: 'check its name and the mirror; old releases move to an archive mirror',
+    facts: { suite, uris: source.uris },
+  })
+}
