@@ -29,11 +29,10 @@ export function parseReference(text: string): Reference {
     throw invalid(text, `'${domain}' is not a registry host`, 'write host[:port]/name')
   if (path === '') throw invalid(text, 'it has no name', 'write name:tag, for example base:1.0')
   if (path !== path.toLowerCase()) {
-    throw invalid(
-      text,
-      'a repository name has no upper-case letters',
-      `write ${text.replace(path, path.toLowerCase())}`,
-    )
+    // the host, which may have upper case, stays as it is
+    const given = name.endsWith(path) ? path : name
+    const lowered = `${name.slice(0, -given.length)}${given.toLowerCase()}${text.slice(name.length)}`
+    throw invalid(text, 'a repository name has no upper-case letters', `write ${lowered}`)
   }
   const wrong = path.split('/').find((part) => !componentPattern.test(part))
   if (wrong !== undefined) {
