@@ -134,8 +134,8 @@ export async function openHolder(
     )
     if (code !== 0) throw await startError(stderr)
   }
-  const enter = (pid: string): string[] => [
-    ...[tools.nsenter, '--target', pid, ...user, '--mount', '--net', '--ipc', '--uts'],
+  const enter = (pid: string, ...more: string[]): string[] => [
+    ...[tools.nsenter, '--target', pid, ...user, '--mount', '--ipc', '--uts', ...more],
     ...[`--pid=/proc/${init}/ns/pid`, '--root=/', `--wd=/proc/${pid}/root`, '--'],
   ]
 
@@ -156,7 +156,7 @@ export async function openHolder(
       if (actual === undefined) throw await startError(said())
       const { stubs } = await viewReady(lines, said)
       await uncover(init)
-      return { storage: actual, why: '', view: { enter: enter(init), stubs } }
+      return { storage: actual, why: '', view: { enter: enter(init, '--net'), stubs } }
     },
     async hostView() {
       const argv = [
@@ -221,7 +221,9 @@ async function viewReady(
 /** The trusted.* attributes overlayfs marks its files with are for the host's root only (overlayfs.rst). */
 function overlayOptions(ids: IdMap): string {
   const nested = ids.kind !== 'none' || !ids.uids.some((r) => r.count >= 0xffff_ffff)
-  return `lowerdir=lower,upperdir=upper,workdir=work,index=off,redirect_dir=off,metacopy=off${nested ? ',userxattr' : ''}`
+  // with userxattr redirects are never followed, and saying so is a conflict
+  const marks = nested ? 'userxattr' : 'redirect_dir=nofollow'
+  return `lowerdir=lower,upperdir=upper,workdir=work,index=off,metacopy=off,${marks}`
 }
 
 /** A path as fstab(5) writes it. */

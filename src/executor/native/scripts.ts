@@ -86,7 +86,7 @@ if [ "$options" != copy ]; then
 fi
 if [ "$storage" = copy ]; then
   mount --bind lower merged
-  mount -o remount,bind,nodev merged
+  mount -o remount,bind,suid,nodev merged
 fi
 : >io/marker
 echo "storage $storage"
