@@ -90,6 +90,8 @@ export interface ExecutorOptions {
   readonly signal: AbortSignal
   /** `hostname` inside; default `plinth` */
   readonly hostname?: string | undefined
+  /** bytes the tree and what is made on top of it may take: decides between memory and disk */
+  readonly sizeHint?: number | undefined
 }
 
 /** Opens workspaces. */

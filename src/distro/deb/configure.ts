@@ -1,0 +1,254 @@
+import type { Digest } from '../../digest.ts'
+import type { Entry } from '../../entry.ts'
+import { PlinthError } from '../../errors.ts'
+import type { RunRequest, Workspace } from '../../ports.ts'
+
+/** A package as configuring needs it, in an order that puts Pre-Depends first. */
+export interface ConfigurePackage {
+  readonly name: string
+  readonly architecture: string
+  readonly multiArch: string | undefined
+  readonly hasPreinst: boolean
+  /** names of selected packages that must be configured before this one is unpacked, transitively */
+  readonly preDepends: readonly string[]
+  /** dpkg unpacks it itself, running its preinst before: only then diversions and the like hold */
+  readonly late?: { readonly deb: Digest; readonly size: number } | undefined
+}
+
+export interface ConfigureDeps {
+  readonly workspace: Workspace
+  /** a line some script wrote */
+  readonly onLine: (stream: 'stdout' | 'stderr', line: string) => void
+  readonly onProgress?: ((done: number) => void) | undefined
+}
+
+/** Where late packages lie while dpkg unpacks them; not part of the image. */
+const debsDirectory = 'var/cache/plinth'
+
+/** What a service script must not do while an image is made: policy-rc.d says no (invoke-rc.d(8)). */
+const policy = '#!/bin/sh\nexit 101\n'
+const noDaemon = '#!/bin/sh\necho "start-stop-daemon is off while the image is built"\n'
+
+/**
+ * Paths that exist only while configuring. What a run left there is no change of the image: a file that the
+ * base has at such a path stays as it was.
+ */
+export const configureStubs: readonly string[] = [
+  'usr/sbin/policy-rc.d',
+  'usr/sbin/start-stop-daemon',
+  debsDirectory,
+]
+
+/**
+ * Lets the distribution's own scripts configure packages that lie unpacked in the workspace: preinsts
+ * (base-passwd first: it makes the users), then dpkg, which orders, configures and runs triggers.
+ * Late packages are unpacked by dpkg itself once what they Pre-Depend on is configured.
+ *
+ * Throws `SCRIPT_FAILED` naming the package, with the end of its output in `facts.output`.
+ */
+export async function configureDebs(
+  packages: readonly ConfigurePackage[],
+  options: {
+    readonly epoch: number
+    readonly startStopDaemon: boolean
+    readonly awk: string | undefined
+  },
+  deps: ConfigureDeps,
+): Promise<void> {
+  const late = packages.filter((pkg) => pkg.late)
+  await deps.workspace.write(stubs(options, late))
+  const session = new Session(options.epoch, deps)
+
+  const preinsts = packages.filter((pkg) => pkg.hasPreinst && !pkg.late)
+  preinsts.sort((a, b) => Number(b.name === 'base-passwd') - Number(a.name === 'base-passwd'))
+  await session.preinsts(preinsts, options.awk)
+
+  if (late.length > 0) await unpackLate(packages, late, session)
+  await session.dpkg('configure', ['--configure', '-a'])
+}
+
+function stubs(
+  options: { readonly startStopDaemon: boolean },
+  late: readonly ConfigurePackage[],
+): Entry[] {
+  const owned = { uid: 0, gid: 0, mtime: 0 }
+  const script = (path: string, text: string): Entry => {
+    const bytes = Buffer.from(text)
+    return {
+      type: 'file',
+      path,
+      mode: 0o755,
+      ...owned,
+      size: bytes.length,
+      content: { kind: 'bytes', bytes },
+    }
+  }
+  const entries = [script('usr/sbin/policy-rc.d', policy)]
+  if (options.startStopDaemon) entries.push(script('usr/sbin/start-stop-daemon', noDaemon))
+  if (late.length > 0)
+    entries.push({ type: 'directory', path: debsDirectory, mode: 0o755, ...owned })
+  for (const pkg of late) {
+    entries.push({
+      type: 'file',
+      path: lateFile(pkg),
+      mode: 0o644,
+      ...owned,
+      size: pkg.late!.size,
+      content: { kind: 'blob', digest: pkg.late!.deb, offset: 0 },
+    })
+  }
+  return entries
+}
+
+function lateFile(pkg: ConfigurePackage): string {
+  return `${debsDirectory}/${pkg.name}_${pkg.architecture}.deb`
+}
+
+/**
+ * Unpacks late packages in order, as many at once as their Pre-Depends allow. Before the first, everything
+ * is configured that does not itself wait for a late package, as on a system that grows step by step.
+ */
+async function unpackLate(
+  packages: readonly ConfigurePackage[],
+  late: readonly ConfigurePackage[],
+  session: Session,
+): Promise<void> {
+  const unpacked = new Set(packages.filter((pkg) => !pkg.late).map(({ name }) => name))
+  const configured = new Set<string>()
+  let batch: ConfigurePackage[] = []
+  const flush = async () => {
+    if (batch.length > 0)
+      await session.dpkg('unpack', ['--unpack', ...batch.map((pkg) => `/${lateFile(pkg)}`)])
+    for (const pkg of batch) unpacked.add(pkg.name)
+    batch = []
+  }
+  for (const pkg of late) {
+    const needed = pkg.preDepends.filter((name) => !configured.has(name))
+    if (needed.length > 0) {
+      await flush()
+      const names = needed.filter((name) => unpacked.has(name))
+      await session.dpkg('configure', ['--configure', ...names], 'tolerant')
+      for (const name of names) configured.add(name)
+    }
+    batch.push(pkg)
+  }
+  await flush()
+}
+
+/** Runs things in the workspace with the environment maintainer scripts expect (Debian policy 6, 10.4). */
+class Session {
+  readonly #deps: ConfigureDeps
+  readonly #env: Record<string, string>
+  #configured = 0
+
+  constructor(epoch: number, deps: ConfigureDeps) {
+    this.#deps = deps
+    this.#env = {
+      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      HOME: '/root',
+      LC_ALL: 'C.UTF-8',
+      DEBIAN_FRONTEND: 'noninteractive',
+      DEBCONF_NONINTERACTIVE_SEEN: 'true',
+      SOURCE_DATE_EPOCH: String(epoch),
+    }
+  }
+
+  /** Runs preinsts one after the other in a single shell. */
+  async preinsts(packages: readonly ConfigurePackage[], awk: string | undefined): Promise<void> {
+    if (packages.length === 0) return
+    const args = packages.flatMap((pkg) => [
+      pkg.name,
+      pkg.architecture,
+      `/var/lib/dpkg/info/${infoName(pkg)}.preinst`,
+    ])
+    const { code, output } = await this.#run({
+      argv: ['/bin/sh', '-c', preinstLoop, 'preinst', awk ?? '', ...args],
+    })
+    const failed = output.findLast((line) => line.startsWith(failureMark))
+    if (code !== 0) {
+      const name = failed?.slice(failureMark.length)
+      throw scriptFailed(
+        name,
+        'its preinst',
+        code,
+        output.filter((line) => line !== failed),
+      )
+    }
+  }
+
+  async dpkg(
+    what: string,
+    args: readonly string[],
+    failures: 'fatal' | 'tolerant' = 'fatal',
+  ): Promise<void> {
+    const { code, output } = await this.#run({
+      // everything is thrown away when the machine goes down: no need to wait for the disk
+      argv: ['dpkg', '--force-unsafe-io', ...args],
+    })
+    if (code === 0 || failures === 'tolerant') return
+    const failed = output
+      .map((line) => /^dpkg: error processing (?:package|archive) (\S+) /.exec(line)?.[1])
+      .find((name) => name !== undefined)
+    throw scriptFailed(failed, `dpkg could not ${what} it`, code, output)
+  }
+
+  async #run(request: Pick<RunRequest, 'argv'>): Promise<{ code: number; output: string[] }> {
+    const output: string[] = []
+    const status = await this.#deps.workspace.run({
+      ...request,
+      env: this.#env,
+      network: 'none',
+      onLine: (stream, line) => {
+        output.push(line)
+        if (output.length > 200) output.shift()
+        if (line.startsWith('Setting up ')) this.#deps.onProgress?.(++this.#configured)
+        if (!line.startsWith(failureMark)) this.#deps.onLine(stream, line)
+      },
+    })
+    return { code: status.signal === undefined ? status.code : 128, output }
+  }
+}
+
+function infoName(pkg: ConfigurePackage): string {
+  return pkg.multiArch === 'same' ? `${pkg.name}:${pkg.architecture}` : pkg.name
+}
+
+const failureMark = 'plinth-preinst-failed '
+
+/**
+ * Arguments: the awk to stand in until an alternative is set (base-files Pre-Depends on one), then name,
+ * architecture and script of each package. The variables are dpkg's (dpkg(1), Environment).
+ */
+const preinstLoop = `
+awk=$1; shift
+if [ -n "$awk" ] && [ ! -e /usr/bin/awk ] && [ ! -h /usr/bin/awk ]; then ln -s "$awk" /usr/bin/awk; else awk=; fi
+while [ $# -gt 0 ]; do
+  if ! DPKG_MAINTSCRIPT_PACKAGE=$1 DPKG_MAINTSCRIPT_ARCH=$2 DPKG_MAINTSCRIPT_NAME=preinst \\
+    DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1 DPKG_ADMINDIR=/var/lib/dpkg DPKG_ROOT= DPKG_RUNNING_VERSION=1.21 \\
+    "$3" install; then
+    echo "${failureMark}$1"
+    exit 1
+  fi
+  shift 3
+done
+if [ -n "$awk" ] && [ "$(readlink /usr/bin/awk)" = "$awk" ]; then rm -f /usr/bin/awk; fi
+`
+
+function scriptFailed(
+  name: string | undefined,
+  what: string,
+  code: number,
+  output: readonly string[],
+): PlinthError {
+  const tail = output.slice(-20)
+  return new PlinthError(
+    'SCRIPT_FAILED',
+    `cannot configure ${name ?? 'the packages'}: ${what} (exit code ${code})\n${tail.map((line) => `  | ${line}`).join('\n')}`,
+    {
+      hint: name
+        ? `the lines above are what it said; leave the package out (${name}-) or report it to its maintainer`
+        : 'the lines above are what it said',
+      facts: { package: name, exitCode: code, output: tail },
+    },
+  )
+}

@@ -1,0 +1,216 @@
+import { parseRelations, type Relation } from '../../deb/relation.ts'
+import { rawFields } from '../../deb/status.ts'
+import { satisfiesVersion } from '../../deb/version.ts'
+import type { Entry } from '../../entry.ts'
+import { PlinthError } from '../../errors.ts'
+import type { Plan, PlannedPackage } from '../../plan.ts'
+import type { Tree } from '../../rootfs/tree.ts'
+import { assembleDebs, type DebPart } from './assemble.ts'
+import type { ConfigurePackage } from './configure.ts'
+import { dpkgDatabase } from './dpkg-database.ts'
+import type { UnpackedDeb } from './unpack.ts'
+
+/** A planned package with what was found in its file. */
+export interface OpenedDeb {
+  readonly planned: PlannedPackage
+  readonly deb: UnpackedDeb
+}
+
+/** A Debian system that is unpacked and not configured. */
+export interface UnpackedSystem {
+  readonly tree: Tree
+  /** all packages, in plan order, as `configureDebs` takes them */
+  readonly packages: readonly ConfigurePackage[]
+  /** the program that stands in for `awk` while preinsts run */
+  readonly awk: string | undefined
+  readonly hasDpkg: boolean
+  readonly hasStartStopDaemon: boolean
+}
+
+/**
+ * The root filesystem of a plan before its scripts run: packages laid over each other, dpkg's database that
+ * says so, and apt's configuration. Packages outside the core that have a preinst are left to dpkg: their
+ * scripts may divert or prepare what unpacking then meets.
+ *
+ * Throws `FILE_CONFLICT`, `PATH_UNSAFE`, `CONTROL_INVALID`.
+ */
+export function unpackedSystem(
+  plan: Plan,
+  opened: readonly OpenedDeb[],
+  sameContent: (a: Entry, b: Entry) => boolean,
+): UnpackedSystem {
+  const mtime = plan.epoch
+  const all = opened.map(describe)
+  const early = all.filter(({ configure }) => configure.late === undefined)
+  const { tree: packed, lists } = assembleDebs(
+    early.map(({ part }) => part),
+    { usrMerge: isUsrMerged(opened), mtime, sameContent },
+  )
+  const tree = new Map(packed)
+  const database = dpkgDatabase(
+    early.map(({ part, deb }) => ({ ...part, deb, list: lists.get(part)! })),
+    { architecture: plan.architecture, foreignArchitectures: foreignArchitectures(plan), mtime },
+  )
+  for (const entry of [...database, ...configuration(plan, tree)]) {
+    const existing = tree.get(entry.path)
+    if (entry.type === 'directory' && existing) continue
+    tree.set(entry.path, entry)
+  }
+  fillParents(tree, mtime)
+  return {
+    tree,
+    packages: all.map(({ configure, preDepends }) => ({
+      ...configure,
+      preDepends: closure(preDepends, all),
+    })),
+    awk: ['mawk', 'gawk', 'original-awk'].find((name) => tree.has(`usr/bin/${name}`)),
+    hasDpkg: tree.has('usr/bin/dpkg'),
+    hasStartStopDaemon: tree.has('usr/sbin/start-stop-daemon'),
+  }
+}
+
+interface Described {
+  readonly deb: UnpackedDeb
+  readonly part: Part
+  readonly configure: ConfigurePackage
+  /** names in Pre-Depends, every alternative */
+  readonly preDepends: readonly string[]
+}
+
+/** Reads the package's own control file: the index may be older or say less. */
+function describe({ planned, deb }: OpenedDeb): Described {
+  const fields = new Map(
+    rawFields(deb.control, planned.name).map(([name, value]) => [name.toLowerCase(), value.trim()]),
+  )
+  const identity = `${fields.get('package')} ${fields.get('version')} ${fields.get('architecture')}`
+  if (identity !== `${planned.name} ${planned.version} ${planned.architecture}`) {
+    throw new PlinthError(
+      'CONTROL_INVALID',
+      `cannot use ${planned.path}: it is ${identity}, not ${planned.name} ${planned.version} ${planned.architecture}`,
+      {
+        hint: 'the repository lists another package under this name: report it to its publisher',
+      },
+    )
+  }
+  const multiArch = fields.get('multi-arch')
+  const replaces = parseRelations(fields.get('replaces') ?? '').flat()
+  const hasPreinst = deb.controlFiles.some(({ name }) => name === 'preinst')
+  const part: Part = {
+    name: planned.name,
+    version: planned.version,
+    architecture: planned.architecture,
+    multiArch,
+    entries: deb.entries,
+    provides: parseRelations(fields.get('provides') ?? '').flat(),
+    replaces: (other) => replaces.some((relation) => isMeant(relation, other as Part)),
+  }
+  return {
+    deb,
+    part,
+    configure: {
+      name: planned.name,
+      architecture: planned.architecture,
+      multiArch,
+      hasPreinst,
+      preDepends: [],
+      late: hasPreinst && !planned.core ? { deb: planned.digest, size: planned.size } : undefined,
+    },
+    preDepends: parseRelations(fields.get('pre-depends') ?? '')
+      .flat()
+      .map(({ name }) => name),
+  }
+}
+
+type Part = DebPart & { readonly version: string; readonly provides: readonly Relation[] }
+
+function isMeant(relation: Relation, part: Part): boolean {
+  if (relation.name === part.name && satisfies(relation, part.version)) return true
+  return part.provides.some(
+    ({ name, version }) => name === relation.name && satisfies(relation, version),
+  )
+}
+
+function satisfies(relation: Relation, version: string | undefined): boolean {
+  if (relation.version === undefined) return true
+  return (
+    version !== undefined && satisfiesVersion(version, relation.operator ?? '=', relation.version)
+  )
+}
+
+/** Pre-Depends and everything those need, among the packages of the plan, in plan order. */
+function closure(names: readonly string[], all: readonly Described[]): string[] {
+  if (names.length === 0) return []
+  const known = new Map(all.map((one) => [one.configure.name, one]))
+  const found = new Set<string>()
+  const visit = (name: string) => {
+    const one = known.get(name)
+    if (one === undefined || found.has(name)) return
+    found.add(name)
+    for (const next of dependencyNames(one.deb)) visit(next)
+  }
+  for (const name of names) visit(name)
+  return [...known.keys()].filter((name) => found.has(name))
+}
+
+function dependencyNames(deb: UnpackedDeb): string[] {
+  return rawFields(deb.control, 'package')
+    .filter(([name]) => /^(pre-)?depends$/i.test(name))
+    .flatMap(([, value]) => parseRelations(value.replaceAll('\n', ' ')).flat())
+    .map(({ name }) => name)
+}
+
+/** Merged /usr is what the packages say they are made for (Debian since 12, Ubuntu since 20.10). */
+function isUsrMerged(opened: readonly OpenedDeb[]): boolean {
+  return opened.some(
+    ({ planned, deb }) =>
+      planned.name === 'usrmerge' ||
+      planned.name === 'usr-is-merged' ||
+      (planned.name === 'base-files' &&
+        deb.entries.some((e) => e.path === 'bin' && e.type === 'symlink')),
+  )
+}
+
+function foreignArchitectures(plan: Plan): string[] {
+  const foreign = new Set(plan.packages.map(({ architecture }) => architecture))
+  foreign.delete('all')
+  foreign.delete(plan.architecture)
+  return [...foreign].sort()
+}
+
+/** What is neither in a package nor made by one: source lists, what apt counts as automatic, fstab. */
+function configuration(plan: Plan, tree: Tree): Entry[] {
+  const file = (path: string, text: string): Entry => {
+    const bytes = Buffer.from(text)
+    return {
+      type: 'file',
+      path,
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      mtime: plan.epoch,
+      size: bytes.length,
+      content: { kind: 'bytes', bytes },
+    }
+  }
+  const entries = [file('etc/fstab', '# UNCONFIGURED FSTAB FOR BASE SYSTEM\n')]
+  if (tree.has('usr/bin/apt-get')) {
+    for (const [path, text] of Object.entries(plan.files)) entries.push(file(path, text))
+    const automatic = plan.packages.filter((pkg) => pkg.automatic)
+    const states = automatic.map(({ name, architecture }) => {
+      const native = architecture === 'all' ? plan.architecture : architecture
+      return `Package: ${name}\nArchitecture: ${native}\nAuto-Installed: 1\n\n`
+    })
+    if (states.length > 0) entries.push(file('var/lib/apt/extended_states', states.join('')))
+  }
+  return entries
+}
+
+function fillParents(tree: Map<string, Entry>, mtime: number): void {
+  for (const path of [...tree.keys()]) {
+    for (let slash = path.lastIndexOf('/'); slash > 0; slash = path.lastIndexOf('/', slash - 1)) {
+      const parent = path.slice(0, slash)
+      if (tree.has(parent)) break
+      tree.set(parent, { type: 'directory', path: parent, mode: 0o755, uid: 0, gid: 0, mtime })
+    }
+  }
+}

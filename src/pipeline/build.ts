@@ -1,0 +1,153 @@
+import { digestHex, sha256, type Digest } from '../digest.ts'
+import { fetchPackages } from '../distro/deb/fetch.ts'
+import { installDebs, packageOpener } from '../distro/deb/install.ts'
+import type { Emit } from '../events.ts'
+import type { Http } from '../http/http.ts'
+import type { RetryPolicy } from '../http/retry.ts'
+import type { Image } from '../image.ts'
+import { encodeImage } from '../oci/encode-image.ts'
+import { appendLayer, emptyImage, timestamp } from '../oci/image.ts'
+import type { Plan } from '../plan.ts'
+import type { Executor, Output, Store, Written } from '../ports.ts'
+import type { Instruction } from '../recipe/instruction.ts'
+import type { Reference } from '../reference.ts'
+import { warmLayer, writeLayer, type LayerBlob } from '../rootfs/layer.ts'
+import type { Tree } from '../rootfs/tree.ts'
+import { readRecord, writeRecord } from '../store/record.ts'
+import { applyInstructions, withDefaultPath } from './config.ts'
+
+/** Raised when the same plan gives other bytes than before. */
+const formatVersion = 1
+
+export interface BuildDeps {
+  readonly store: Store
+  readonly executor: Executor
+  readonly http: Http
+  readonly retry: RetryPolicy
+  readonly emit: Emit
+  readonly signal: AbortSignal
+}
+
+export interface BuildRequest {
+  readonly plan: Plan
+  readonly instructions: readonly Instruction[]
+  /** default gzip; outputs that hold a plain root filesystem need none */
+  readonly compression?: 'gzip' | 'none' | undefined
+  readonly names: readonly Reference[]
+  readonly outputs: readonly Output[]
+  /** make everything anew, whatever the store remembers */
+  readonly noCache?: boolean | undefined
+}
+
+export interface BuildResult {
+  readonly image: Image
+  /** of the manifest */
+  readonly digest: Digest
+  /** whether the layer was there already */
+  readonly cached: boolean
+  readonly written: readonly Written[]
+}
+
+/**
+ * Carries a plan out: fetches and unpacks its packages, configures them, makes the base layer and the
+ * image, and hands that to every output. The same plan gives the same digest, and is only made once.
+ */
+export async function build(request: BuildRequest, deps: BuildDeps): Promise<BuildResult> {
+  const { plan } = request
+  const compression = request.compression ?? 'gzip'
+  const key = sha256(JSON.stringify([formatVersion, compression, process.versions.zlib, layerInputs(plan)]))
+  const known = request.noCache ? undefined : await knownLayer(key, deps)
+  const layer = known ?? (await makeLayer(plan, compression, deps))
+  if (!known) await writeRecord(deps.store, layerRecord, digestHex(key), layer)
+
+  const created = timestamp(plan.epoch)
+  const base = appendLayer(emptyImage(plan.platform, plan.epoch), {
+    mediaType: layer.mediaType,
+    digest: layer.digest,
+    size: layer.size,
+    diffId: layer.diffId,
+    history: { created, created_by: `plinth build ${plan.recipe}`, comment: historyComment(plan) },
+  })
+  const image = applyInstructions(withDefaultPath(base), request.instructions)
+  const { manifest, config } = encodeImage(image)
+  await deps.store.put([config.bytes])
+  await deps.store.put([manifest.bytes])
+  const written: Written[] = []
+  for (const output of request.outputs) {
+    deps.signal.throwIfAborted()
+    written.push(await output.write(image, { store: deps.store, names: request.names, emit: deps.emit, signal: deps.signal }))
+  }
+  return { image, digest: manifest.descriptor.digest, cached: known !== undefined, written }
+}
+
+const layerRecord = 'layer'
+
+/** What the layer's bytes depend on: packages by content, the files written beside them, the time. */
+function layerInputs(plan: Plan): unknown {
+  return {
+    architecture: plan.architecture,
+    epoch: plan.epoch,
+    files: plan.files,
+    packages: plan.packages.map(({ name, architecture, digest, automatic, core }) => [name, architecture, digest, automatic, core]),
+  }
+}
+
+function historyComment(plan: Plan): string {
+  const suites = [...new Set(plan.sources.map(({ suite }) => suite))]
+  const skipped = plan.skipped.length > 0 ? `; skipped: ${plan.skipped.join(', ')}` : ''
+  return `${plan.variant}, ${plan.packages.length} packages from ${suites.join(', ')}${skipped}`
+}
+
+async function knownLayer(key: Digest, deps: BuildDeps): Promise<LayerBlob | undefined> {
+  const layer = await readRecord<LayerBlob>(deps.store, layerRecord, digestHex(key))
+  if (layer === undefined || (await deps.store.has(layer.digest)) !== layer.size) return undefined
+  deps.emit({ type: 'step-started', id: 'layer', title: 'base layer' })
+  deps.emit({ type: 'step-finished', id: 'layer', cached: true, detail: megabytes(layer.size) })
+  return layer
+}
+
+async function makeLayer(plan: Plan, compression: 'gzip' | 'none', deps: BuildDeps): Promise<LayerBlob> {
+  const opener = packageOpener(deps)
+  await fetchPackages(
+    plan.packages.map((pkg) => ({ ...pkg, urls: plan.sources[pkg.source]!.uris.map((uri) => join(uri, pkg.path)) })),
+    { ...deps, onPackage: (pkg) => opener.add(pkg) },
+  )
+  const opened = await opener.opened(plan)
+  // compressing what packages bring goes on while their scripts run; they change little of it
+  const ahead = new AbortController()
+  let warming: Promise<unknown> = Promise.resolve()
+  const warm = (tree: Tree) => {
+    if (compression === 'gzip') {
+      warming = warmLayer(tree, plan.epoch, { store: deps.store, signal: ahead.signal }).catch(() => {})
+    }
+  }
+  try {
+    const tree = await installDebs(plan, opened, { ...deps, onUnpacked: warm })
+    ahead.abort()
+    return await compress(tree, plan, compression, deps)
+  } finally {
+    ahead.abort()
+    await warming
+  }
+}
+
+async function compress(tree: Tree, plan: Plan, compression: 'gzip' | 'none', deps: BuildDeps): Promise<LayerBlob> {
+  const id = 'layer'
+  let total = 0
+  for (const entry of tree.values()) total += entry.type === 'file' ? entry.size + 512 : 512
+  deps.emit({ type: 'step-started', id, title: 'write the base layer', total, unit: 'bytes' })
+  const layer = await writeLayer(tree, { compression, epoch: plan.epoch }, {
+    ...deps,
+    onProgress: (done) => deps.emit({ type: 'step-progress', id, done }),
+  })
+  deps.emit({ type: 'step-finished', id, detail: `${tree.size} entries, ${megabytes(layer.size)}` })
+  return layer
+}
+
+function join(uri: string, path: string): string {
+  return `${uri.replace(/\/$/, '')}/${path}`
+}
+
+function megabytes(size: number): string {
+  return `${(size / 1e6).toFixed(1)} MB`
+}
