@@ -15,6 +15,9 @@ export interface RetryPolicy {
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>
 }
 
+/** How persistent plinth is unless told otherwise: about ten seconds on a mirror that stays silent. */
+export const patience = { rounds: 5, delay: 500, maxDelay: 30_000 } as const
+
 export interface RetryDeps {
   readonly retry: RetryPolicy
   readonly signal: AbortSignal
