@@ -16,7 +16,7 @@ export interface DiffInput {
   /** what was created to mount on, and does not count while it is empty */
   readonly stubs: ReadonlySet<string>
   /** whether two files with the same metadata have the same bytes */
-  sameContent(before: FileEntry, after: FileEntry): Promise<boolean>
+  readonly sameContent: (before: FileEntry, after: FileEntry) => Promise<boolean>
 }
 
 export type FileEntry = Entry & { readonly type: 'file' }
@@ -39,9 +39,8 @@ export async function diff(input: DiffInput): Promise<Change[]> {
   }
 
   const gone = new Set<string>(input.removed)
-  const opaque = [...found].filter(([, f]) => f.opaque).map(([path]) => path)
-  if (opaque.length > 0) {
-    const roots = new Set(opaque)
+  const roots = new Set([...found.values()].filter((f) => f.opaque).map((f) => f.entry.path))
+  if (roots.size > 0) {
     for (const path of base.keys()) {
       if (!found.has(path) && ancestors(path).some((parent) => roots.has(parent))) gone.add(path)
     }
@@ -56,7 +55,7 @@ export async function diff(input: DiffInput): Promise<Change[]> {
   }
 
   // deepest first, so that a stub directory is empty once the stubs in it are gone
-  for (const path of [...stubs].sort().toReversed()) {
+  for (const path of [...stubs].toSorted().toReversed()) {
     const change = changes.get(path)
     const empty =
       change?.type === 'file'
@@ -64,61 +63,46 @@ export async function diff(input: DiffInput): Promise<Change[]> {
         : change?.type === 'directory' && !below(changes, path)
     if (empty && !base.has(path)) changes.delete(path)
   }
-  return [...changes.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
+  return [...changes.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1))
 }
 
 async function same(
   before: Entry,
   after: Entry,
-  { sameContent }: DiffInput,
+  input: DiffInput,
   linked: ReadonlySet<string>,
 ): Promise<boolean> {
-  if (
-    before.mode !== after.mode ||
-    before.uid !== after.uid ||
-    before.gid !== after.gid ||
-    !sameAttributes(before.xattrs, after.xattrs)
+  if (!sameMetadata(before, after)) return false
+  if (after.type !== 'file' || before.type !== 'file') return true
+  // what others link to must be in the same layer as they are
+  return (
+    !linked.has(after.path) &&
+    before.size === after.size &&
+    (await input.sameContent(before, after))
   )
-    return before.type === 'symlink' && after.type === 'symlink' ? sameLink(before, after) : false
+}
+
+/** Everything but the bytes of a file; a link's mode means nothing (symlink(7)) and is written differently. */
+function sameMetadata(before: Entry, after: Entry): boolean {
+  if (before.uid !== after.uid || before.gid !== after.gid) return false
+  if (after.type !== 'symlink' && before.mode !== after.mode) return false
+  if (after.type !== 'directory' && before.mtime !== after.mtime) return false
+  if (!sameAttributes(before.xattrs, after.xattrs)) return false
   switch (after.type) {
     case 'directory':
-      return before.type === 'directory'
     case 'file':
-      // what others link to must be in the same layer as they are
-      return (
-        !linked.has(after.path) &&
-        before.type === 'file' &&
-        before.mtime === after.mtime &&
-        before.size === after.size &&
-        (await sameContent(before, after))
-      )
+    case 'fifo':
+      return before.type === after.type
     case 'symlink':
-      return before.type === 'symlink' && sameLink(before, after)
+      return before.type === 'symlink' && before.target === after.target
     case 'hardlink':
       return false
-    case 'fifo':
-      return before.type === 'fifo' && before.mtime === after.mtime
     case 'character':
     case 'block':
       return (
-        before.type === after.type &&
-        before.major === after.major &&
-        before.minor === after.minor &&
-        before.mtime === after.mtime
+        before.type === after.type && before.major === after.major && before.minor === after.minor
       )
   }
-}
-
-type Symlink = Entry & { readonly type: 'symlink' }
-
-/** A link's mode means nothing (symlink(7)) and trees write it differently. */
-function sameLink(before: Symlink, after: Symlink): boolean {
-  return (
-    before.target === after.target &&
-    before.uid === after.uid &&
-    before.gid === after.gid &&
-    before.mtime === after.mtime
-  )
 }
 
 function sameAttributes(a: Entry['xattrs'], b: Entry['xattrs']): boolean {

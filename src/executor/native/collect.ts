@@ -3,10 +3,10 @@ import { treePath } from '../../archive/path.ts'
 import { readTar, type TarMember } from '../../archive/tar-read.ts'
 import type { OpenContent } from '../../archive/tar-write.ts'
 import type { Digest } from '../../digest.ts'
-import type { Content, Entry } from '../../entry.ts'
+import type { Content, Entry, Metadata } from '../../entry.ts'
 import type { Store } from '../../ports.ts'
 import type { FileEntry, Found } from './changes.ts'
-import { tarError } from './extract.ts'
+import { isOverlayMark, tarError } from './extract.ts'
 import type { Holder } from './holder.ts'
 
 /** Larger contents go into the store. */
@@ -33,11 +33,7 @@ export async function collect(
   const found = new Map<string, Found>()
   const removed = new Set<string>()
   const result = await holder.tool(
-    [
-      ...[holder.tools.tar, '--create', '--file=-', '--format=posix', '--numeric-owner'],
-      ...['--xattrs', '--xattrs-include=*', '--sort=name', '--warning=no-file-ignored'],
-      ...(paths ? ['--no-recursion', '--null', '--verbatim-files-from', '--files-from=-'] : ['.']),
-    ],
+    [holder.tools.tar, ...createOptions, ...(paths ? listedOptions : ['.'])],
     directory,
     {
       ...(paths && { input: [Buffer.from(paths.map((path) => `./${path}\0`).join(''))] }),
@@ -58,44 +54,56 @@ export async function collect(
   return { found, removed }
 }
 
+const createOptions = [
+  '--create',
+  '--file=-',
+  '--format=posix',
+  '--numeric-owner',
+  '--xattrs',
+  '--xattrs-include=*',
+  '--sort=name',
+  '--warning=no-file-ignored',
+]
+
+const listedOptions = ['--no-recursion', '--null', '--verbatim-files-from', '--files-from=-']
+
 async function foundOf(path: string, member: TarMember, store: Store): Promise<Found> {
   const { mode, uid, gid, mtime } = member
   const xattrs = new Map<string, Uint8Array>()
   let opaque = false
   for (const [name, value] of member.xattrs ?? []) {
-    if (/^(user|trusted)\.overlay\./.test(name)) {
+    if (isOverlayMark(name)) {
       if (name.endsWith('.opaque') && Buffer.from(value).toString('latin1') === 'y') opaque = true
     } else if (name !== 'security.selinux') {
       xattrs.set(name, value)
     }
   }
-  const metadata = { path, mode, uid, gid, mtime, ...(xattrs.size > 0 && { xattrs }) }
+  const metadata: Metadata = { path, mode, uid, gid, mtime, ...(xattrs.size > 0 && { xattrs }) }
   return { entry: await entryOf(metadata, member, store), opaque }
 }
 
-async function entryOf(
-  metadata: Pick<Entry, 'path' | 'mode' | 'uid' | 'gid' | 'mtime' | 'xattrs'>,
-  member: TarMember,
-  store: Store,
-): Promise<Entry> {
-  switch (member.type) {
+async function entryOf(metadata: Metadata, member: TarMember, store: Store): Promise<Entry> {
+  if (member.type !== 'file') return bodiless(metadata, member.type, member)
+  const content = await contentOf(member, store)
+  return { ...metadata, type: 'file', size: member.size, content }
+}
+
+function bodiless(
+  metadata: Metadata,
+  type: Exclude<TarMember['type'], 'file'>,
+  { linkname, major, minor }: TarMember,
+): Entry {
+  switch (type) {
     case 'directory':
     case 'fifo':
-      return { ...metadata, type: member.type }
+      return { ...metadata, type }
     case 'symlink':
-      return { ...metadata, type: 'symlink', target: member.linkname }
+      return { ...metadata, type, target: linkname }
     case 'hardlink':
-      return { ...metadata, type: 'hardlink', target: treePath(member.linkname, archive) }
+      return { ...metadata, type, target: treePath(linkname, archive) }
     case 'character':
     case 'block':
-      return { ...metadata, type: member.type, major: member.major, minor: member.minor }
-    case 'file':
-      return {
-        ...metadata,
-        type: 'file',
-        size: member.size,
-        content: await contentOf(member, store),
-      }
+      return { ...metadata, type, major, minor }
   }
 }
 

@@ -41,3 +41,13 @@ export async function namespaceError(what: string, said: string): Promise<Plinth
     facts: { said, max, clone, apparmor, seccomp: status.seccomp },
   })
 }
+
+/** Why a workspace could not be set up: the disk is full, or the namespaces are not to be had. */
+export async function startError(said: string): Promise<PlinthError> {
+  if (/No space left on device/.test(said) && !/unshare/.test(said)) {
+    return new PlinthError('DISK_FULL', `cannot open a workspace: ${said}`, {
+      hint: 'free some space, or put the store elsewhere with --store DIR',
+    })
+  }
+  return namespaceError('open a workspace', said)
+}

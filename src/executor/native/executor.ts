@@ -71,7 +71,11 @@ export function nativeExecutor(deps: NativeDeps): NativeExecutor {
         await extract(holder, remembered(base, entries), { into: 'lower', open: contents.open })
         const mounted = await holder.mount(deps.storage ?? 'overlay')
         return openWorkspace({
-          ...{ holder, mounted, contents, hostname, signal },
+          holder,
+          mounted,
+          contents,
+          hostname,
+          signal,
           base: entries,
           store: deps.store,
         })

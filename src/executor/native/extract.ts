@@ -19,17 +19,23 @@ export async function extract(
   entries: Iterable<Entry> | AsyncIterable<Entry>,
   { into, open }: { readonly into: string; readonly open: OpenContent },
 ): Promise<void> {
-  const result = await holder.tool(
-    [
-      ...[holder.tools.tar, '--extract', '--file=-', '--numeric-owner', '--same-owner'],
-      ...['--preserve-permissions', '--delay-directory-restore', '--xattrs', '--xattrs-include=*'],
-      ...['--warning=no-timestamp'],
-    ],
-    into,
-    { input: writeTar(checked(entries, holder), { open }) },
-  )
+  const result = await holder.tool([holder.tools.tar, ...extractOptions], into, {
+    input: writeTar(checked(entries, holder), { open }),
+  })
   if (result.code !== 0) throw tarError('write files into the workspace', result)
 }
+
+const extractOptions = [
+  '--extract',
+  '--file=-',
+  '--numeric-owner',
+  '--same-owner',
+  '--preserve-permissions',
+  '--delay-directory-restore',
+  '--xattrs',
+  '--xattrs-include=*',
+  '--warning=no-timestamp',
+]
 
 async function* checked(
   entries: Iterable<Entry> | AsyncIterable<Entry>,
@@ -58,8 +64,19 @@ async function* checked(
       )
     }
     if (ids.kind !== 'none' && (entry.type === 'character' || entry.type === 'block')) continue
-    yield entry
+    yield entry.xattrs === undefined ? entry : withoutOverlayMarks(entry)
   }
+}
+
+/** Attributes that an overlay would take for its own marks are no part of a tree (overlayfs.rst). */
+function withoutOverlayMarks(entry: Entry): Entry {
+  const kept = [...(entry.xattrs ?? [])].filter(([name]) => !isOverlayMark(name))
+  return { ...entry, xattrs: new Map(kept) }
+}
+
+/** Whether an attribute is overlayfs's own. */
+export function isOverlayMark(name: string): boolean {
+  return /^(user|trusted)\.overlay\./.test(name)
 }
 
 /** A failure of tar as plinth's own. */

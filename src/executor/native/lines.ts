@@ -46,14 +46,16 @@ export function lineSource(stream: Readable): LineSource {
   const lines: string[] = []
   const waiting: ((line: string | undefined) => void)[] = []
   let ended = false
-  void eachLine(stream, (line) => {
-    const wait = waiting.shift()
-    if (wait) wait(line)
-    else lines.push(line)
-  }).then(() => {
+  const read = async (): Promise<void> => {
+    await eachLine(stream, (line) => {
+      const wait = waiting.shift()
+      if (wait) wait(line)
+      else lines.push(line)
+    })
     ended = true
     for (const wait of waiting.splice(0)) wait(undefined)
-  })
+  }
+  void read()
   return {
     next: () => {
       const line = lines.shift()

@@ -5,12 +5,11 @@ const upstream = '/run/systemd/resolve/resolv.conf'
 
 /** Writes the `resolv.conf` and `hosts` a process on the host's network is lent into `directory`. */
 export async function hostNetworkFiles(directory: string, hostname: string): Promise<void> {
-  const read = (file: string) => readFile(file, 'utf8').catch(() => undefined)
-  const [own, behind, hosts] = await Promise.all([
-    read('/etc/resolv.conf'),
-    read(upstream),
-    read('/etc/hosts'),
-  ])
+  const [own, behind, hosts] = await Promise.all(
+    ['/etc/resolv.conf', upstream, '/etc/hosts'].map((file) =>
+      readFile(file, 'utf8').catch(() => undefined),
+    ),
+  )
   const resolver = own !== undefined && !onlyStub(own) ? own : (behind ?? own ?? '')
   await writeFile(`${directory}/resolv.conf`, resolver)
   await writeFile(

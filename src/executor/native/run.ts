@@ -4,9 +4,10 @@ import { Socket } from 'node:net'
 import { constants as system } from 'node:os'
 import process from 'node:process'
 import type { ExitStatus, RunRequest } from '../../ports.ts'
-import type { Holder, View } from './holder.ts'
+import type { Holder } from './holder.ts'
 import { eachLine } from './lines.ts'
 import { processStatus } from './status.ts'
+import type { View } from './view.ts'
 
 /** Docker's default capabilities (moby, oci/caps/defaults.go). */
 const capabilities = [
@@ -51,15 +52,22 @@ export async function runIn(
     if (steering.test(name)) inside.push(`${name}=${value}`)
     else direct[name] = value
   }
-  const argv = [
-    ...view.enter,
-    ...[holder.tools.setpriv, '--inh-caps=-all'],
+  const limits = [
+    '--inh-caps=-all',
     `--bounding-set=-all,${capabilities.map((name) => `+${name}`).join(',')}`,
     ...groupOptions(holder, gid, groups),
-    ...['--', holder.tools.nsenter, '--root=.', `--wd=${request.cwd}`],
-    ...(uid === 0 ? [] : [`--setuid=${uid}`]),
+  ]
+  const change = ['--root=.', `--wd=${request.cwd}`, ...(uid === 0 ? [] : [`--setuid=${uid}`])]
+  const env = inside.length > 0 ? ['/usr/bin/env', ...inside] : []
+  const [command = '', ...args] = [
+    ...view.enter,
+    holder.tools.setpriv,
+    ...limits,
     '--',
-    ...(inside.length > 0 ? ['/usr/bin/env', ...inside] : []),
+    holder.tools.nsenter,
+    ...change,
+    '--',
+    ...env,
     ...request.argv,
   ]
   const stdout = pipe(`${holder.visible}/io/stdout`)
@@ -67,7 +75,7 @@ export async function runIn(
   const stdin: number | 'ignore' =
     request.stdin === undefined ? 'ignore' : inputFile(holder, request.stdin)
   const restore = await setUmask()
-  const child = spawn(argv[0]!, argv.slice(1), {
+  const child = spawn(command, args, {
     env: direct,
     cwd: '/',
     detached: true,

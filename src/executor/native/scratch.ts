@@ -4,8 +4,19 @@ import type { Entry } from '../../entry.ts'
 import type { Store } from '../../ports.ts'
 import { storeFailure } from '../../store/failure.ts'
 import { ownerIsAlive, processOwner } from '../../store/owner.ts'
-import type { Place } from './holder.ts'
 import { kernelAtLeast } from './status.ts'
+
+/** Where a workspace's files are kept. */
+export interface Place {
+  /** the scratch directory; in memory a tmpfs lies over it that only the workspace sees */
+  readonly scratch: string
+  /** one name below it, unique to this workspace */
+  readonly name: string
+  /** bytes of memory to use at most; not given: the directory's own disk */
+  readonly memory?: number | undefined
+  /** what dead runs left in `scratch` */
+  readonly dead: readonly string[]
+}
 
 let counter = 0
 
@@ -55,12 +66,10 @@ export function sizeOf(entries: readonly Entry[]): number {
 
 /** What the machine, or the container we are in, has left (proc_meminfo(5), cgroup-v2). */
 async function availableMemory(): Promise<number> {
-  const read = (file: string) => readFile(file, 'latin1').catch(() => '')
-  const [meminfo, limit, used] = await Promise.all([
-    read('/proc/meminfo'),
-    read('/sys/fs/cgroup/memory.max'),
-    read('/sys/fs/cgroup/memory.current'),
-  ])
+  const files = ['/proc/meminfo', '/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory.current']
+  const [meminfo = '', limit = '', used = ''] = await Promise.all(
+    files.map((file) => readFile(file, 'latin1').catch(() => '')),
+  )
   const machine = Number(/^MemAvailable:\s*([0-9]+) kB/m.exec(meminfo)?.[1] ?? 0) * 1024
   const group = /^[0-9]+\n/.test(limit) ? Number(limit) - Number(used) : machine
   return Math.max(0, Math.min(machine, group))

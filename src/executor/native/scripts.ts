@@ -36,14 +36,14 @@ resolve() {
  * The supervisor: owns the private mount, ipc and uts namespaces, keeps the host's view of files, starts
  * PID 1 and cleans up behind it, also when plinth was killed (PID 1 ends when standard input does).
  * `$1` scratch directory, `$2` bytes of memory to use or empty for disk, `$3` name of the workspace,
- * `$4` hostname, `$5` init script, `$6` view script, `$7` root of the view as fstab(5) writes it,
- * `$8` further devpts options, the rest: what dead runs left.
+ * `$4` hostname, `$5` root of the view as fstab(5) writes it, `$6` further devpts options, the rest: what
+ * dead runs left. The scripts of PID 1 are in the environment, to keep its command line short.
  */
 export const superviseScript = `
 set -eu
 umask 022
-scratch=$1 bytes=$2 name=$3 hostname=$4 init=$5 view=$6 root=$7 pts=$8
-shift 8
+scratch=$1 bytes=$2 name=$3 hostname=$4 root=$5 pts=$6
+shift 6
 cd -- "$scratch"
 for dead do rm -rf -- "$dead" 2>/dev/null || :; done
 if [ -n "$bytes" ]; then
@@ -56,7 +56,7 @@ mkdir lower upper work merged io
 mkfifo -m 666 io/stdout io/stderr
 printf '%s\\n' "$hostname" 2>/dev/null >/proc/sys/kernel/hostname || hostname "$hostname"
 status=0
-unshare --pid --fork --kill-child -- sh -c "$init" init "$view" "$PWD" "$root" "$pts" || status=$?
+unshare --pid --fork --kill-child -- sh -c 'eval "$init"' plinth "$PWD" "$root" "$pts" || status=$?
 if [ -z "$bytes" ]; then
   umount -l merged 2>/dev/null || :
   cd /
@@ -67,7 +67,7 @@ exit "$status"
 
 /**
  * PID 1 of the workspace. Says its id as the host sees it, waits until the base is in `lower`, mounts
- * the storage and becomes the view. `$1` view script, `$2` directory, `$3` and `$4` as for the view.
+ * the storage and becomes the view. `$1` to `$3` as `$2` to `$4` of the view.
  */
 export const initScript = `
 set -eu
@@ -90,7 +90,7 @@ if [ "$storage" = copy ]; then
 fi
 : >io/marker
 echo "storage $storage"
-exec unshare --mount --net -- sh -c "$1" view none "$2" "$3" "$4"
+exec unshare --mount --net -- sh -c 'eval "$view"' plinth none "$1" "$2" "$3"
 `
 
 /**

@@ -83,8 +83,7 @@ async function plannedRanges(
   if (uid === 0) {
     // root without CAP_SYS_ADMIN, in a container: every id it has, under the same number
     const { uids, gids } = await mapOf('self')
-    const same = (ranges: readonly IdRange[]) => ranges.map((r) => ({ ...r, outside: r.inside }))
-    return { uids: same(uids), gids: same(gids) }
+    return { uids: sameNumbers(uids), gids: sameNumbers(gids) }
   }
   const [passwd, subuid, subgid] = await Promise.all(
     ['/etc/passwd', '/etc/subuid', '/etc/subgid'].map((file) =>
@@ -109,27 +108,35 @@ async function writeMaps(
 ): Promise<string | undefined> {
   const pid = String(waiter.pid)
   if (uid === 0) {
-    const text = (ranges: readonly IdRange[]) =>
-      ranges.map((r) => `${r.inside} ${r.outside} ${r.count}\n`).join('')
     try {
-      await writeFile(`/proc/${pid}/uid_map`, text(uids))
-      await writeFile(`/proc/${pid}/gid_map`, text(gids))
+      await writeFile(`/proc/${pid}/uid_map`, mapText(uids))
+      await writeFile(`/proc/${pid}/gid_map`, mapText(gids))
       return undefined
     } catch (error) {
       return `the id map cannot be written: ${(error as Error).message}`
     }
   }
-  const args = (ranges: readonly IdRange[]) =>
-    ranges.flatMap((r) => [String(r.inside), String(r.outside), String(r.count)])
   const { uid: newuidmap, gid: newgidmap } = tools.mappers!
   for (const argv of [
-    [newuidmap, pid, ...args(uids)],
-    [newgidmap, pid, ...args(gids)],
+    [newuidmap, pid, ...mapArguments(uids)],
+    [newgidmap, pid, ...mapArguments(gids)],
   ]) {
     const { code, stderr } = await runTool(argv, { env: tools.env })
     if (code !== 0) return stderr || `${argv[0]} failed`
   }
   return undefined
+}
+
+function sameNumbers(ranges: readonly IdRange[]): IdRange[] {
+  return ranges.map((range) => ({ ...range, outside: range.inside }))
+}
+
+function mapText(ranges: readonly IdRange[]): string {
+  return ranges.map((r) => `${r.inside} ${r.outside} ${r.count}\n`).join('')
+}
+
+function mapArguments(ranges: readonly IdRange[]): string[] {
+  return ranges.flatMap((r) => [String(r.inside), String(r.outside), String(r.count)])
 }
 
 function singleIdentity({ uid, emit }: IdentityDeps, gid: number, why: string): Identity {

@@ -78,7 +78,7 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
     const path = treePath(posix.normalize(cwd).replace(/^\/+/, ''), 'the working directory')
     if (path === '') return '.'
     const [found] = await resolve([path])
-    if (kernelDirectories.includes(found!.path.split('/')[0]!)) return `./${found!.path}`
+    if (kernelDirectories.has(found!.path.split('/')[0]!)) return `./${found!.path}`
     if (found!.kind !== 'd') {
       throw new PlinthError('RUN_FAILED', `cannot run in '${cwd}': it is no directory`)
     }
@@ -156,7 +156,7 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
 }
 
 /** Where the view mounts the kernel's file systems, which the host's side of the tree does not show. */
-const kernelDirectories = ['proc', 'dev', 'sys']
+const kernelDirectories = new Set(['proc', 'dev', 'sys'])
 
 interface Resolved {
   /** directory, something else, nothing */
@@ -200,7 +200,7 @@ async function collectPlain(holder: Holder, base: ReadonlyMap<string, Entry>, st
     present.add(path)
     if (nanoseconds(line.slice(0, space)) >= start) paths.push(path)
   }
-  const { found } = await collect(holder, 'lower', { store, paths: paths.sort() })
+  const { found } = await collect(holder, 'lower', { store, paths: paths.toSorted() })
   const removed = [...base.values()]
     .filter((e) => !present.has(e.path) && (holder.ids.kind === 'none' || !isDevice(e)))
     .map((e) => e.path)
