@@ -15,6 +15,14 @@ export interface ConfigurePackage {
   readonly late?: { readonly deb: Digest; readonly size: number } | undefined
 }
 
+export interface ConfigureOptions {
+  readonly epoch: number
+  /** the program that stands in for awk until one is chosen */
+  readonly awk: string | undefined
+  /** whether the unpacked tree has a path */
+  has(path: string): boolean
+}
+
 export interface ConfigureDeps {
   readonly workspace: Workspace
   /** a line some script wrote */
@@ -27,6 +35,11 @@ const debsDirectory = 'var/cache/plinth'
 
 /** What a service script must not do while an image is made: policy-rc.d says no (invoke-rc.d(8)). */
 const policy = '#!/bin/sh\nexit 101\n'
+/**
+ * Programs that only say "done" meanwhile. ischroot: no init runs here, as in a chroot, and libc6 would wait
+ * for one. sync: would flush every disk of the machine for files that live only until they are packed.
+ */
+const idle = ['usr/bin/ischroot', 'usr/bin/sync'] as const
 const noDaemon = '#!/bin/sh\necho "start-stop-daemon is off while the image is built"\n'
 
 /**
@@ -48,11 +61,7 @@ export const configureStubs: readonly string[] = [
  */
 export async function configureDebs(
   packages: readonly ConfigurePackage[],
-  options: {
-    readonly epoch: number
-    readonly startStopDaemon: boolean
-    readonly awk: string | undefined
-  },
+  options: ConfigureOptions,
   deps: ConfigureDeps,
 ): Promise<void> {
   const late = packages.filter((pkg) => pkg.late)
@@ -67,10 +76,7 @@ export async function configureDebs(
   await session.dpkg('configure', ['--configure', '-a'])
 }
 
-function stubs(
-  options: { readonly startStopDaemon: boolean },
-  late: readonly ConfigurePackage[],
-): Entry[] {
+function stubs(options: Pick<ConfigureOptions, 'has'>, late: readonly ConfigurePackage[]): Entry[] {
   const owned = { uid: 0, gid: 0, mtime: 0 }
   const script = (path: string, text: string): Entry => {
     const bytes = Buffer.from(text)
@@ -84,7 +90,12 @@ function stubs(
     }
   }
   const entries = [script('usr/sbin/policy-rc.d', policy)]
-  if (options.startStopDaemon) entries.push(script('usr/sbin/start-stop-daemon', noDaemon))
+  for (const path of idle) {
+    if (options.has(path))
+      entries.push({ type: 'symlink', path, mode: 0o777, target: 'true', ...owned })
+  }
+  if (options.has('usr/sbin/start-stop-daemon'))
+    entries.push(script('usr/sbin/start-stop-daemon', noDaemon))
   if (late.length > 0)
     entries.push({ type: 'directory', path: debsDirectory, mode: 0o755, ...owned })
   for (const pkg of late) {

@@ -35,7 +35,10 @@ export function packageOpener(deps: Pick<InstallDeps, 'store' | 'signal'>): {
     running++
     try {
       deps.signal.throwIfAborted()
-      return { planned, deb: await unpackDeb(planned.digest, `${planned.name} ${planned.version}`, deps.store) }
+      return {
+        planned,
+        deb: await unpackDeb(planned.digest, `${planned.name} ${planned.version}`, deps.store),
+      }
     } finally {
       running--
       waiting.shift()?.()
@@ -56,15 +59,25 @@ export function packageOpener(deps: Pick<InstallDeps, 'store' | 'signal'>): {
  * Makes the configured root filesystem of a plan from its unpacked packages.
  * Errors: those of `unpackedSystem`, `configureDebs` and the executor.
  */
-export async function installDebs(plan: Plan, opened: readonly OpenedDeb[], deps: InstallDeps): Promise<Tree> {
+export async function installDebs(
+  plan: Plan,
+  opened: readonly OpenedDeb[],
+  deps: InstallDeps,
+): Promise<Tree> {
   const system = await assemble(plan, opened, deps)
   deps.onUnpacked?.(system.tree)
   const changes = await configure(plan, system, deps)
-  const kept = changes.filter(({ path }) => !configureStubs.some((stub) => path === stub || path.startsWith(`${stub}/`)))
+  const kept = changes.filter(
+    ({ path }) => !configureStubs.some((stub) => path === stub || path.startsWith(`${stub}/`)),
+  )
   return cleanUp(applyChanges(system.tree, kept))
 }
 
-async function assemble(plan: Plan, opened: readonly OpenedDeb[], deps: InstallDeps): Promise<UnpackedSystem> {
+async function assemble(
+  plan: Plan,
+  opened: readonly OpenedDeb[],
+  deps: InstallDeps,
+): Promise<UnpackedSystem> {
   using contents = await openContents(
     deps.store,
     opened.map(({ deb }) => deb.data),
@@ -73,18 +86,34 @@ async function assemble(plan: Plan, opened: readonly OpenedDeb[], deps: InstallD
     if (a.type !== b.type) return false
     if (a.type === 'symlink' && b.type === 'symlink') return a.target === b.target
     if (a.type !== 'file' || b.type !== 'file' || a.size !== b.size) return false
-    return Buffer.compare(contents.bytes(a.content, a.size), contents.bytes(b.content, b.size)) === 0
+    return (
+      Buffer.compare(contents.bytes(a.content, a.size), contents.bytes(b.content, b.size)) === 0
+    )
   })
 }
 
-async function configure(plan: Plan, system: UnpackedSystem, deps: InstallDeps): Promise<readonly Change[]> {
-  if (!system.hasDpkg) {
-    throw new PlinthError('UNSATISFIABLE', 'cannot configure the packages: dpkg is not among them', {
-      hint: "maintainer scripts need a system to run in: include dpkg, or choose variant 'essential' or larger",
-    })
+async function configure(
+  plan: Plan,
+  system: UnpackedSystem,
+  deps: InstallDeps,
+): Promise<readonly Change[]> {
+  if (!system.tree.has('usr/bin/dpkg')) {
+    throw new PlinthError(
+      'UNSATISFIABLE',
+      'cannot configure the packages: dpkg is not among them',
+      {
+        hint: "maintainer scripts need a system to run in: include dpkg, or choose variant 'essential' or larger",
+      },
+    )
   }
   const id = 'configure'
-  deps.emit({ type: 'step-started', id, title: 'configure packages', total: system.packages.length, unit: 'items' })
+  deps.emit({
+    type: 'step-started',
+    id,
+    title: 'configure packages',
+    total: system.packages.length,
+    unit: 'items',
+  })
   try {
     const base = sortedEntries(withOrderedLinks(system.tree))
     await using workspace = await deps.executor.open(base, {
@@ -94,7 +123,7 @@ async function configure(plan: Plan, system: UnpackedSystem, deps: InstallDeps):
     })
     await configureDebs(
       system.packages,
-      { epoch: plan.epoch, startStopDaemon: system.hasStartStopDaemon, awk: system.awk },
+      { epoch: plan.epoch, awk: system.awk, has: (path) => system.tree.has(path) },
       {
         workspace,
         onLine: (stream, line) => deps.emit({ type: 'output', id, stream, line }),

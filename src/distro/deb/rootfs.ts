@@ -23,8 +23,6 @@ export interface UnpackedSystem {
   readonly packages: readonly ConfigurePackage[]
   /** the program that stands in for `awk` while preinsts run */
   readonly awk: string | undefined
-  readonly hasDpkg: boolean
-  readonly hasStartStopDaemon: boolean
 }
 
 /**
@@ -64,8 +62,6 @@ export function unpackedSystem(
       preDepends: closure(preDepends, all),
     })),
     awk: ['mawk', 'gawk', 'original-awk'].find((name) => tree.has(`usr/bin/${name}`)),
-    hasDpkg: tree.has('usr/bin/dpkg'),
-    hasStartStopDaemon: tree.has('usr/sbin/start-stop-daemon'),
   }
 }
 
