@@ -14,7 +14,7 @@ export default defineRecipe({
   ],
   params: z.object({
     suite: z
-      .enum(['jammy', 'noble', 'plucky', 'questing'])
+      .enum(['jammy', 'noble', 'questing', 'resolute'])
       .default('noble')
       .describe('the release'),
     variant: z

@@ -1,13 +1,10 @@
 // npm test [-- vitest arguments]: installs the peers the suites compare with where that is possible
-// (root on Debian), builds, starts a private Docker daemon when none answers, runs every suite,
-// and says which were left out and why. With CI=true leaving one out is a failure.
+// (root on Debian), builds, runs every suite, and says which were left out and why. With CI=true leaving one out is a failure.
 import { spawn, spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
-import os from 'node:os'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
 import process from 'node:process'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 /** Debian packages by a command each of them brings. */
@@ -39,13 +36,7 @@ await Promise.all([leftOutFile, reportFile].map((file) => rm(file, { force: true
 installPeers()
 const built = run(process.execPath, ['scripts/build.mjs'])
 if (built !== 0) process.exit(built)
-const docker = await startDocker()
-let ended
-try {
-  ended = await runVitest(docker === undefined ? {} : { DOCKER_HOST: docker.host })
-} finally {
-  await docker?.stop()
-}
+const ended = await runVitest()
 const { passed, failed } = await readReport()
 sayLeftOut(await readLeftOut())
 console.log(`${passed} passed, ${failed} failed`)
@@ -79,49 +70,11 @@ function isInstalled(command) {
   })
 }
 
-/** A daemon of its own in a temporary folder, where root may run one and none answers yet. */
-async function startDocker() {
-  if (dockerAnswers({}) || process.getuid?.() !== 0 || !isInstalled('dockerd')) return undefined
-  const home = await mkdtemp(path.join(os.tmpdir(), 'plinth-docker-'))
-  const host = `unix://${home}/docker.sock`
-  const network = ['--bridge=none', '--iptables=false', '--ip6tables=false']
-  const places = [`--data-root=${home}/data`, `--exec-root=${home}/exec`, `--pidfile=${home}/pid`]
-  const daemon = spawn(
-    'dockerd',
-    [`--host=${host}`, '--storage-driver=vfs', ...places, ...network],
-    {
-      stdio: 'ignore',
-      detached: true,
-      env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
-    },
-  )
-  const closed = new Promise((resolve) => daemon.once('close', resolve).once('error', resolve))
-  const stop = async () => {
-    daemon.kill('SIGTERM')
-    await Promise.race([closed, sleep(20_000, undefined, { ref: false })])
-    await rm(home, { recursive: true, force: true })
-  }
-  for (let waited = 0; waited < 20_000; waited += 250) {
-    if (daemon.exitCode !== null) break
-    if (dockerAnswers({ DOCKER_HOST: host })) return { host, stop }
-    await sleep(250)
-  }
-  say('test: dockerd does not start here')
-  await stop()
-  return undefined
-}
-
-function dockerAnswers(host) {
-  const env = { ...process.env, ...host }
-  return spawnSync('docker', ['version'], { stdio: 'ignore', env }).status === 0
-}
-
-async function runVitest(env) {
+async function runVitest() {
   const vitest = path.join(root, 'node_modules', 'vitest', 'vitest.mjs')
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`]
   const child = spawn(process.execPath, [vitest, 'run', ...reporters, ...process.argv.slice(2)], {
     stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, ...env },
   })
   const passOn = (signal) => child.kill(signal)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, passOn)

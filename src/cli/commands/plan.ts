@@ -1,0 +1,68 @@
+import { readableSize } from '../../output/progress.ts'
+import type { PlannedPackage, Reason } from '../../plan.ts'
+import { printable, table } from '../format.ts'
+import type { RecipeOptions } from '../program.ts'
+import type { CommandContext } from '../run.ts'
+import { readRequest, withProgress } from './request.ts'
+
+/** `plinth plan`: the packages in the order they go in, with sizes and reasons, and totals. */
+export async function plan(
+  recipe: string,
+  options: RecipeOptions,
+  context: CommandContext,
+): Promise<string> {
+  const request = await readRequest(recipe, options, context)
+  const planned = await withProgress(options, context, async (deps) => {
+    const stages = await context.stages()
+    return stages.plan(request, deps)
+  })
+  if (options.json === true) return `${JSON.stringify(planned, undefined, 2)}\n`
+  return planTable(planned.packages)
+}
+
+function planTable(packages: readonly PlannedPackage[]): string {
+  const rows = packages.map((found, index) =>
+    [
+      String(index + 1),
+      found.name,
+      found.version,
+      found.architecture,
+      readableSize(found.size),
+      readableSize(found.installedSize),
+      whyOf(found),
+    ].map(printable),
+  )
+  const sum = (of: (found: PlannedPackage) => number): string =>
+    readableSize(packages.reduce((total, found) => total + of(found), 0))
+  const heading = ['#', 'PACKAGE', 'VERSION', 'ARCH', 'DOWNLOAD', 'INSTALLED', 'WHY']
+  const listed = table(heading, rows, ['right', 'left', 'left', 'left', 'right', 'right', 'left'])
+  const totals = `${packages.length} packages, ${sum((p) => p.size)} to download, ${sum((p) => p.installedSize)} installed`
+  return `${listed}\n${totals}\n`
+}
+
+/** The reasons in a few words; a package many need names the first and how many more. */
+function whyOf({ reasons }: PlannedPackage): string {
+  const [first, ...others] = reasons.toSorted((a, b) => weight(a) - weight(b)).map(sentence)
+  if (first === undefined) return ''
+  return others.length === 0 ? first : `${first} (and ${others.length} more)`
+}
+
+/** What a person decided comes before what packages need. */
+function weight(reason: Reason): number {
+  return ['asked', 'essential', 'variant', 'priority', 'dependency'].indexOf(reason.kind)
+}
+
+function sentence(reason: Reason): string {
+  switch (reason.kind) {
+    case 'asked':
+      return `asked for: ${reason.request}`
+    case 'essential':
+      return 'essential'
+    case 'variant':
+      return `variant ${reason.variant}`
+    case 'priority':
+      return `priority ${reason.priority}`
+    case 'dependency':
+      return `${reason.of} ${reason.field.toLowerCase()} ${reason.relation}`
+  }
+}

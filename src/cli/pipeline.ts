@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createHttp } from '../http/client.ts'
+import type { Proxies } from '../http/proxy.ts'
+import { patience } from '../http/retry.ts'
+import { build, type BuildDeps } from '../pipeline/build.ts'
+import { nativeExecutor } from '../executor/native/executor.ts'
+import { resolveRecipe, type ResolvedRecipe } from '../recipe/resolve.ts'
+import { openStore } from '../store/store.ts'
+import type { StageDeps, StageRequest, Stages } from './stages.ts'
+
+/** The real pipeline, with everything it needs from this machine. */
+export const stages: Stages = {
+  async plan(request, deps) {
+    return planOf(await resolved(request), await opened(deps), deps)
+  },
+  async build(request, deps) {
+    const recipe = await resolved(request)
+    const tools = await opened(deps)
+    const plan = await planOf(recipe, tools, deps)
+    const { image, digest, cached } = await build(
+      { ...request, plan, instructions: recipe.instructions },
+      tools,
+    )
+    const size = image.layers.reduce((sum, layer) => sum + layer.size, 0)
+    return { digest, size, cached }
+  },
+}
+
+async function planOf(recipe: ResolvedRecipe, tools: BuildDeps, { now }: StageDeps) {
+  // @ts-expect-error not there yet
+  const { plan } = await import('../pipeline/plan.ts')
+  return plan(recipe, { ...tools, now })
+}
+
+/** The recipe with every decision taken, checks skipped on the command line included. */
+async function resolved(request: StageRequest): Promise<ResolvedRecipe> {
+  const recipe = await resolveRecipe(request.recipe, request)
+  const skip = [...new Set([...recipe.rootfs.skip, ...request.skip])].toSorted()
+  return { ...recipe, rootfs: { ...recipe.rootfs, skip } }
+}
+
+async function opened({ store: root, emit, signal, now, uid, env }: StageDeps): Promise<BuildDeps> {
+  const store = await openStore(root)
+  return {
+    store,
+    emit,
+    signal,
+    executor: nativeExecutor({ store, emit, uid, path: env['PATH'] ?? '' }),
+    http: createHttp({ proxies: proxiesOf(env) }),
+    retry: {
+      ...patience,
+      now,
+      random: Math.random,
+      sleep: async (milliseconds, until) => {
+        await sleep(milliseconds, undefined, { signal: until })
+      },
+    },
+  }
+}
+
+/** `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, lower case first, as curl reads them. */
+export function proxiesOf(env: StageDeps['env']): Proxies {
+  const named = (name: string): string | undefined =>
+    env[name] || env[name.toUpperCase()] || undefined
+  return {
+    // HTTP_PROXY in capitals can be set by a request's header where plinth runs behind CGI
+    http: env['http_proxy'] || named('all_proxy'),
+    https: named('https_proxy') ?? named('all_proxy'),
+    bypass: named('no_proxy')
+      ?.split(',')
+      .map((host) => host.trim()),
+  }
+}

@@ -1,0 +1,53 @@
+import type { Digest } from '../digest.ts'
+import type { Emit } from '../events.ts'
+import type { Plan } from '../plan.ts'
+import type { Platform } from '../platform.ts'
+import type { Output } from '../ports.ts'
+import type { Recipe } from '../recipe/recipe.ts'
+import type { SkippableCheck } from '../recipe/rootfs.ts'
+import type { Reference } from '../reference.ts'
+
+/** What the command line asks the pipeline for. */
+export interface StageRequest {
+  readonly recipe: Recipe
+  readonly params: Readonly<Record<string, unknown>>
+  readonly platform: Platform
+  /** checks left out on top of the recipe's own */
+  readonly skip: readonly SkippableCheck[]
+}
+
+/** What it hands the pipeline from its surroundings. */
+export interface StageDeps {
+  /** the store's folder; made when it is not there */
+  readonly store: string
+  readonly emit: Emit
+  readonly signal: AbortSignal
+  readonly now: () => Date
+  readonly uid: number
+  /** for proxies (`http_proxy`, `no_proxy`), SOURCE_DATE_EPOCH, TMPDIR */
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+export interface BuildSummary {
+  /** of the manifest */
+  readonly digest: Digest
+  /** of all layers of the image */
+  readonly size: number
+  /** whether nothing had to be made */
+  readonly cached: boolean
+}
+
+export interface BuildRequest extends StageRequest {
+  readonly outputs: readonly Output[]
+  readonly names: readonly Reference[]
+  /** of layers; what holds a plain root filesystem needs none */
+  readonly compression: 'gzip' | 'none'
+  /** do the work again even if its result is known */
+  readonly noCache: boolean
+}
+
+/** The pipeline as far as the command line knows it. */
+export interface Stages {
+  plan(request: StageRequest, deps: StageDeps): Promise<Plan>
+  build(request: BuildRequest, deps: StageDeps): Promise<BuildSummary>
+}
