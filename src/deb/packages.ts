@@ -146,7 +146,7 @@ function indexNames(
     let end = bytes.indexOf(newline, at)
     if (end < 0) end = bytes.length
     while (bytes[at] === 32) at++
-    const name = bytes.latin1Slice(at, end).trimEnd().toLowerCase()
+    const name = bytes.toString('latin1', at, end).trimEnd().toLowerCase()
     const before = last.get(name) ?? first.get(name)
     if (before === undefined) first.set(name, number)
     else {
@@ -168,7 +168,7 @@ function beginsWithPackage(bytes: Buffer, at: number): boolean {
 function indexProvides(bytes: Buffer, starts: Uint32Array): ReadonlyMap<string, number | number[]> {
   const provided = new Map<string, number | number[]>()
   eachStanzaWith(bytes, starts, '\nProvides:', (number, at) => {
-    for (const name of providedNames(bytes.latin1Slice(at, fieldEnd(bytes, at)))) {
+    for (const name of providedNames(bytes.toString('latin1', at, fieldEnd(bytes, at)))) {
       const before = provided.get(name)
       if (before === undefined) provided.set(name, number)
       else if (typeof before === 'number') {

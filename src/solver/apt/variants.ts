@@ -1,0 +1,120 @@
+import type { Priority } from '../../deb/package-record.ts'
+import type { Reason } from '../explain.ts'
+import type { Cache, Package } from './cache.ts'
+import { candidateOf, type Asked } from './request.ts'
+import type { IndexSource } from './universe.ts'
+
+/** Package sets of a bootstrap, named as mmdebstrap names them; `minbase` is its `required`. */
+export type Variant =
+  | 'custom'
+  | 'essential'
+  | 'apt'
+  | 'minbase'
+  | 'buildd'
+  | 'important'
+  | 'standard'
+
+/** `essential` is unpacked at once, before anything can run; `rest` is chosen on top of it. */
+export type StageName = 'essential' | 'rest'
+
+/** Something a stage asks for, and why. */
+export interface Wanted {
+  readonly asked: Asked
+  readonly reason: Reason
+}
+
+export interface StagePlan {
+  readonly name: StageName
+  readonly wanted: readonly Wanted[]
+}
+
+/**
+ * The stages of a variant: first the essential packages (for `apt` with apt among them, for `custom`
+ * what was asked for instead), then packages by priority, apt, and what was asked for. What is to be
+ * left out is left out of both.
+ */
+export function planStages(
+  cache: Cache,
+  request: {
+    readonly variant: Variant
+    readonly include: readonly Asked[]
+    readonly suite?: string | undefined
+  },
+): readonly StagePlan[] {
+  const { variant, include } = request
+  const leftOut = new Set(include.filter((one) => one.remove).map((one) => one.version.package))
+  const asked = (one: Asked): Wanted => ({
+    asked: one,
+    reason: { kind: 'asked', request: one.text },
+  })
+  if (variant === 'custom') return [{ name: 'essential', wanted: include.map(asked) }]
+
+  const suite = request.suite ?? cache.universe.indexes[0]?.source.suite
+  const take = (packages: Iterable<Package>, reason: Reason): readonly Wanted[] =>
+    [...packages].flatMap((pkg) => {
+      const version = candidateOf(pkg)
+      return version === undefined || leftOut.has(pkg)
+        ? []
+        : [{ asked: { text: pkg.name, version, remove: false }, reason }]
+    })
+  const named = (name: string): readonly Wanted[] =>
+    take([cache.package(name, cache.universe.architecture)], { kind: 'variant', variant })
+
+  const without = include.filter((one) => one.remove).map(asked)
+  const essential: Wanted[] = [
+    ...without,
+    ...take(marked(cache, suite, 'essential'), { kind: 'essential' }),
+  ]
+  if (variant === 'apt') essential.push(...named('apt'))
+  const rest: Wanted[] = include.map(asked)
+  if (variant === 'buildd') rest.push(...named('build-essential'))
+  if (variant !== 'essential' && variant !== 'apt') rest.push(...named('apt'))
+  for (const priority of prioritiesOf(variant)) {
+    const packages = [...marked(cache, suite, priority)].filter((pkg) => !pkg.essential)
+    rest.push(...take(packages, { kind: 'priority', priority }))
+  }
+  return [
+    { name: 'essential', wanted: essential },
+    ...(rest.some((one) => !one.asked.remove) ? [{ name: 'rest' as const, wanted: rest }] : []),
+  ]
+}
+
+type CountedPriority = Exclude<Priority, 'optional' | 'extra'>
+
+function prioritiesOf(variant: Exclude<Variant, 'custom'>): readonly CountedPriority[] {
+  switch (variant) {
+    case 'essential':
+    case 'apt':
+    case 'buildd':
+      return []
+    case 'minbase':
+      return ['required']
+    case 'important':
+      return ['required', 'important']
+    case 'standard':
+      return ['required', 'important', 'standard']
+  }
+}
+
+/** Native packages that the suite's own indexes mark so. */
+function marked(
+  cache: Cache,
+  suite: string | undefined,
+  as: 'essential' | CountedPriority,
+): ReadonlySet<Package> {
+  const found = new Set<Package>()
+  const { universe } = cache
+  for (const { packages, source } of universe.indexes) {
+    if (suite !== undefined && !isSuite(source, suite)) continue
+    for (const number of as === 'essential' ? packages.essential() : packages.withPriority(as)) {
+      const { name, architecture } = packages.record(number)
+      if (architecture === 'all' || architecture === universe.architecture)
+        found.add(cache.package(name, universe.architecture))
+    }
+  }
+  return found
+}
+
+function isSuite(source: IndexSource, suite: string): boolean {
+  return source.suite === suite || source.archive === suite || source.codename === suite
+}
