@@ -21,7 +21,10 @@ const signatureTail = '-----END PGP SIGNATURE-----'
  */
 export function parseClearsigned(document: Uint8Array, name: string): Clearsigned {
   // as Latin-1 every byte is one character and survives unchanged
-  const lines = Buffer.from(document.buffer, document.byteOffset, document.length).toString('latin1').split('\n').map((line) => line.replace(/[ \t\r]+$/, ''))
+  const lines = Buffer.from(document.buffer, document.byteOffset, document.length)
+    .toString('latin1')
+    .split('\n')
+    .map((line) => line.replace(/[ \t\r]+$/, ''))
   if (!lines.includes(messageHead)) {
     throw new PlinthError('SIGNATURE_MISSING', `cannot trust ${name}: it is not signed`, {
       hint: 'the mirror may have answered with something else (a login page?); open the address in a browser',
@@ -37,7 +40,8 @@ export function parseClearsigned(document: Uint8Array, name: string): Clearsigne
   for (; lines[at] !== ''; at++) {
     const line = lines[at]
     if (line === undefined) throw broken('it ends within its headers')
-    if (!/^Hash: [A-Za-z0-9-]+(?:,[ ]?[A-Za-z0-9-]+)*$/.test(line)) throw broken(`unexpected header '${line.slice(0, 60)}'`)
+    if (!/^Hash: [A-Za-z0-9-]+(?:,[ ]?[A-Za-z0-9-]+)*$/.test(line))
+      throw broken(`unexpected header '${line.slice(0, 60)}'`)
   }
   const text: string[] = []
   for (at++; lines[at] !== signatureHead; at++) {
@@ -53,7 +57,8 @@ export function parseClearsigned(document: Uint8Array, name: string): Clearsigne
   if (end < 0) throw broken('the signature block does not end')
   const signature = lines.slice(at, end + 1)
   if (signature.slice(1).includes(signatureHead)) throw broken('there are two signature blocks')
-  if (lines.slice(end + 1).some((line) => line !== '')) throw broken('there is text after the signed block')
+  if (lines.slice(end + 1).some((line) => line !== ''))
+    throw broken('there is text after the signed block')
 
   return {
     text: text.length === 0 ? '' : Buffer.from(`${text.join('\n')}\n`, 'latin1').toString('utf8'),

@@ -35,7 +35,10 @@ export interface VerifyOptions {
  * other signatures are. Otherwise the error is the worst that was found: `SIGNATURE_INVALID`, `KEY_REVOKED`,
  * `KEY_EXPIRED`, `SIGNATURE_WEAK`, `KEY_UNKNOWN`; `SIGNATURE_MISSING` when there is none.
  */
-export async function verifyClearsigned(document: Uint8Array, options: VerifyOptions): Promise<Verified> {
+export async function verifyClearsigned(
+  document: Uint8Array,
+  options: VerifyOptions,
+): Promise<Verified> {
   const { text, signed, signature } = parseClearsigned(document, options.name)
   return { text, ...(await verify(signed, signature, 'text', options)) }
 }
@@ -48,9 +51,16 @@ export async function verifyDetached(
 ): Promise<Verified> {
   return {
     text: Buffer.from(document).toString('utf8'),
-    ...(await verify(document, isArmored(signature) ? Buffer.from(signature).toString('latin1') : signature, 'any', options)),
+    ...(await verify(
+      document,
+      isArmored(signature) ? Buffer.from(signature).toString('latin1') : signature,
+      'any',
+      options,
+    )),
   }
 }
+
+const clockTolerance = 24 * 3600 * 1000
 
 type Pgp = typeof import('openpgp')
 
@@ -69,10 +79,13 @@ const worst: readonly ErrorCode[] = [
 
 const hints: Partial<Record<ErrorCode, string>> = {
   SIGNATURE_INVALID: 'it was changed on its way or by its publisher; try another mirror',
-  KEY_REVOKED: "its owner withdrew the key; get the publisher's current key and name it in signedBy",
+  KEY_REVOKED:
+    "its owner withdrew the key; get the publisher's current key and name it in signedBy",
   KEY_EXPIRED: "get the publisher's current key and name it in signedBy",
-  SIGNATURE_WEAK: 'ask the publisher to sign with RSA of 2048 bits or more, Ed25519 or ECDSA, and SHA-256 or SHA-512',
-  KEY_UNKNOWN: "name the publisher's key in the source's signedBy, after checking its fingerprint with the publisher",
+  SIGNATURE_WEAK:
+    'ask the publisher to sign with RSA of 2048 bits or more, Ed25519 or ECDSA, and SHA-256 or SHA-512',
+  KEY_UNKNOWN:
+    "name the publisher's key in the source's signedBy, after checking its fingerprint with the publisher",
 }
 
 async function verify(
@@ -98,17 +111,22 @@ async function verify(
     }
   }
   const bad = verdicts.filter((verdict) => !verdict.good)
-  const code = worst.find((candidate) => bad.some((verdict) => verdict.code === candidate)) ?? 'SIGNATURE_MISSING'
+  const code =
+    worst.find((candidate) => bad.some((verdict) => verdict.code === candidate)) ??
+    'SIGNATURE_MISSING'
   const trusted = keys.map((key) => fingerprint(key)).toSorted()
   throw new PlinthError(
     code,
     bad.length === 0
       ? `cannot trust ${options.name}: its signature block holds no signature`
       : `cannot trust ${options.name}: ${bad.map(({ keyId, why }) => `signature of ${keyId}: ${why}`).join('; ')}` +
-        (code === 'KEY_UNKNOWN' ? ` (trusted: ${trusted.join(', ') || 'none'})` : ''),
+          (code === 'KEY_UNKNOWN' ? ` (trusted: ${trusted.join(', ') || 'none'})` : ''),
     {
       hint: hints[code],
-      facts: { signatures: bad.map(({ keyId, code: verdict, why }) => ({ keyId, code: verdict, why })), trusted },
+      facts: {
+        signatures: bad.map(({ keyId, code: verdict, why }) => ({ keyId, code: verdict, why })),
+        trusted,
+      },
     },
   )
 }
@@ -117,7 +135,12 @@ async function verify(
 async function judge(
   pgp: Pgp,
   packet: SignaturePacket,
-  context: { keys: readonly Key[]; signed: Uint8Array; kind: 'text' | 'any'; options: VerifyOptions },
+  context: {
+    keys: readonly Key[]
+    signed: Uint8Array
+    kind: 'text' | 'any'
+    options: VerifyOptions
+  },
 ): Promise<Verdict> {
   const { keys, signed, kind, options } = context
   const { now } = options
@@ -128,7 +151,10 @@ async function judge(
   const candidates = keys.flatMap((key) =>
     [key, ...key.subkeys]
       .filter((part) => part.getKeyID().equals(issuer))
-      .filter((part) => packet.issuerFingerprint == null || fingerprint(part) === hex(packet.issuerFingerprint))
+      .filter(
+        (part) =>
+          packet.issuerFingerprint == null || fingerprint(part) === hex(packet.issuerFingerprint),
+      )
       .filter((part) => isAllowed(key, part, options.keyring.fingerprints))
       .map((part) => ({ key, part })),
   )
@@ -141,13 +167,22 @@ async function judge(
   if (type !== types.text && !(kind === 'any' && type === types.binary))
     return bad('SIGNATURE_INVALID', 'it is not a signature over a document')
   if (hashAlgorithm == null || weakHashes(pgp).has(hashAlgorithm))
-    return bad('SIGNATURE_WEAK', `it is made with ${nameOf(pgp.enums.hash, hashAlgorithm)}, which can be forged`)
+    return bad(
+      'SIGNATURE_WEAK',
+      `it is made with ${nameOf(pgp.enums.hash, hashAlgorithm)}, which can be forged`,
+    )
   const weak = weakness(pgp, part) ?? weakness(pgp, key)
   if (weak !== undefined) return bad('SIGNATURE_WEAK', weak)
 
   const [document] = (await pgp.createMessage({ binary: signed })).packets
+  // a clock that is a little behind is no reason to refuse what was just signed
+  const { created } = packet
+  const at =
+    created !== null && created > now && created.getTime() - now.getTime() <= clockTolerance
+      ? created
+      : now
   try {
-    await packet.verify(part.keyPacket, type, document as object, now, false, strict(pgp))
+    await packet.verify(part.keyPacket, type, document as object, at, false, strict(pgp))
   } catch (error) {
     return bad('SIGNATURE_INVALID', message(error))
   }
@@ -158,15 +193,23 @@ async function judge(
   try {
     // the library's own rule on top: bound to its primary key, cross-certified, allowed to sign
     const signer = await key.getSigningKey(part.getKeyID(), now, undefined, strict(pgp))
-    if (fingerprint(signer) !== fingerprint(part)) return bad('SIGNATURE_INVALID', 'the key may not sign')
+    if (fingerprint(signer) !== fingerprint(part))
+      return bad('SIGNATURE_INVALID', 'the key may not sign')
   } catch (error) {
     const why = message(error)
-    return bad(/Insecure hash/.test(chain(error)) ? 'SIGNATURE_WEAK' : 'SIGNATURE_INVALID', `the key cannot be used: ${why}`)
+    return bad(
+      /Insecure hash/.test(chain(error)) ? 'SIGNATURE_WEAK' : 'SIGNATURE_INVALID',
+      `the key cannot be used: ${why}`,
+    )
   }
   return { good: true, signer: fingerprint(part), until: ends }
 }
 
-async function isRevoked(key: Key, part: Key | Key['subkeys'][number], now: Date): Promise<boolean> {
+async function isRevoked(
+  key: Key,
+  part: Key | Key['subkeys'][number],
+  now: Date,
+): Promise<boolean> {
   if (await key.isRevoked(undefined, undefined, now)) return true
   if (part === key) return false
   // without a signature to check against, every valid revocation of the subkey counts
@@ -174,8 +217,15 @@ async function isRevoked(key: Key, part: Key | Key['subkeys'][number], now: Date
 }
 
 /** When the part or its primary key expires; undefined for never (or when it is not usable anyway). */
-async function expiry(key: Key, part: Key | Key['subkeys'][number], now: Date): Promise<Date | undefined> {
-  const dates = [await key.getExpirationTime(), part === key ? undefined : await part.getExpirationTime(now as never)]
+async function expiry(
+  key: Key,
+  part: Key | Key['subkeys'][number],
+  now: Date,
+): Promise<Date | undefined> {
+  const dates = [
+    await key.getExpirationTime(),
+    part === key ? undefined : await part.getExpirationTime(now as never),
+  ]
   const times = dates.flatMap((date) => (date instanceof Date ? [date.getTime()] : []))
   return times.length === 0 ? undefined : new Date(Math.min(...times))
 }
@@ -187,7 +237,9 @@ function weakness(pgp: Pgp, part: Key | Key['subkeys'][number]): string | undefi
     case 'rsaEncryptSign':
     case 'rsaSign':
       // the top bit of a modulus may be unset
-      return bits !== undefined && bits < 2047 ? `the key is RSA with ${bits} bits, less than 2048` : undefined
+      return bits !== undefined && bits < 2047
+        ? `the key is RSA with ${bits} bits, less than 2048`
+        : undefined
     case 'ecdsa':
     case 'eddsaLegacy':
     case 'ed25519':
@@ -206,7 +258,12 @@ function weakHashes(pgp: Pgp): ReadonlySet<number> {
 /** SHA-1 is refused in a key's own signatures too, as sqv does since February 2026. */
 function strict(pgp: Pgp): Required<PartialConfig> {
   const weak = weakHashes(pgp) as Set<number>
-  return { ...pgp.config, rejectHashAlgorithms: weak, rejectMessageHashAlgorithms: weak, rejectCurves: new Set() }
+  return {
+    ...pgp.config,
+    rejectHashAlgorithms: weak,
+    rejectMessageHashAlgorithms: weak,
+    rejectCurves: new Set(),
+  }
 }
 
 /** The trusted certificates. `KEY_UNKNOWN` when there are none, `USAGE` when a key cannot be read. */
@@ -216,13 +273,18 @@ async function readKeyring(pgp: Pgp, keyring: Keyring): Promise<readonly Key[]> 
     try {
       if (typeof source === 'string' || isArmored(source)) {
         const armored = typeof source === 'string' ? source : Buffer.from(source).toString('latin1')
-        for (const block of blocks(armored)) keys.push(...(await pgp.readKeys({ armoredKeys: block })))
+        for (const block of blocks(armored))
+          keys.push(...(await pgp.readKeys({ armoredKeys: block })))
       } else keys.push(...(await pgp.readKeys({ binaryKeys: source })))
     } catch (cause) {
-      throw new PlinthError('USAGE', 'cannot read a key of signedBy: it is not an OpenPGP certificate', {
-        cause,
-        hint: 'give the content of an .asc or .gpg file that was made by gpg --export',
-      })
+      throw new PlinthError(
+        'USAGE',
+        'cannot read a key of signedBy: it is not an OpenPGP certificate',
+        {
+          cause,
+          hint: 'give the content of an .asc or .gpg file that was made by gpg --export',
+        },
+      )
     }
   }
   return keys.filter((key) =>
@@ -230,7 +292,11 @@ async function readKeyring(pgp: Pgp, keyring: Keyring): Promise<readonly Key[]> 
   )
 }
 
-async function readSignatures(pgp: Pgp, signature: string | Uint8Array, name: string): Promise<readonly SignaturePacket[]> {
+async function readSignatures(
+  pgp: Pgp,
+  signature: string | Uint8Array,
+  name: string,
+): Promise<readonly SignaturePacket[]> {
   try {
     const read =
       typeof signature === 'string'
@@ -238,23 +304,36 @@ async function readSignatures(pgp: Pgp, signature: string | Uint8Array, name: st
         : await pgp.readSignature({ binarySignature: signature })
     return [...read.packets].filter((packet) => packet instanceof pgp.SignaturePacket)
   } catch (cause) {
-    throw new PlinthError('SIGNATURE_INVALID', `cannot trust ${name}: its signature block is not OpenPGP`, {
-      cause,
-      hint: hints.SIGNATURE_INVALID,
-    })
+    throw new PlinthError(
+      'SIGNATURE_INVALID',
+      `cannot trust ${name}: its signature block is not OpenPGP`,
+      {
+        cause,
+        hint: hints.SIGNATURE_INVALID,
+      },
+    )
   }
 }
 
-function isAllowed(key: Key, part: Key | Key['subkeys'][number], allowed: readonly string[] | undefined): boolean {
+function isAllowed(
+  key: Key,
+  part: Key | Key['subkeys'][number],
+  allowed: readonly string[] | undefined,
+): boolean {
   if (allowed === undefined || allowed.length === 0) return true
   return allowed.some((wanted) => {
     const want = wanted.replaceAll(' ', '').toUpperCase()
-    return want.endsWith('!') ? fingerprint(part) === want.slice(0, -1) : [fingerprint(key), fingerprint(part)].includes(want)
+    return want.endsWith('!')
+      ? fingerprint(part) === want.slice(0, -1)
+      : [fingerprint(key), fingerprint(part)].includes(want)
   })
 }
 
 function isArmored(bytes: Uint8Array): boolean {
-  return Buffer.from(bytes.subarray(0, 4096)).toString('latin1').trimStart().startsWith('-----BEGIN PGP')
+  return Buffer.from(bytes.subarray(0, 4096))
+    .toString('latin1')
+    .trimStart()
+    .startsWith('-----BEGIN PGP')
 }
 
 /** Armored blocks that follow each other, one string each. */
@@ -271,7 +350,11 @@ function hex(bytes: Uint8Array | undefined): string | undefined {
 }
 
 function nameOf(names: Record<string, unknown>, value: unknown): string {
-  return Object.entries(names).find(([, candidate]) => candidate === value)?.[0].toUpperCase() ?? `algorithm ${String(value)}`
+  return (
+    Object.entries(names)
+      .find(([, candidate]) => candidate === value)?.[0]
+      .toUpperCase() ?? `algorithm ${String(value)}`
+  )
 }
 
 function message(error: unknown): string {

@@ -43,19 +43,27 @@ export function checkRelease(release: Release, request: ReleaseRequest): readonl
   if (date !== undefined && date.getTime() > now.getTime() + clockTolerance) {
     failures.push([
       'check/date',
-      new PlinthError('RELEASE_INVALID', `cannot use ${name}: it was made on ${date.toISOString()}, which is in the future`, {
-        hint: "check this machine's clock; --skip check/date accepts it",
-      }),
+      new PlinthError(
+        'RELEASE_INVALID',
+        `cannot use ${name}: it was made on ${date.toISOString()}, which is in the future`,
+        {
+          hint: "check this machine's clock; --skip check/date accepts it",
+        },
+      ),
     ])
   }
   if (!isSuite(release, suite)) {
     const is = [release.suite, release.codename].filter((text) => text !== undefined)
     failures.push([
       'check/suite',
-      new PlinthError('RELEASE_INVALID', `cannot use ${name}: '${suite}' was asked for, and this is ${is.map((text) => `'${text}'`).join(' or ')}`, {
-        hint: 'ask for the suite by one of its own names, or use another mirror; --skip check/suite accepts it',
-        facts: { suite: release.suite, codename: release.codename },
-      }),
+      new PlinthError(
+        'RELEASE_INVALID',
+        `cannot use ${name}: '${suite}' was asked for, and this is ${is.map((text) => `'${text}'`).join(' or ')}`,
+        {
+          hint: 'ask for the suite by one of its own names, or use another mirror; --skip check/suite accepts it',
+          facts: { suite: release.suite, codename: release.codename },
+        },
+      ),
     ])
   }
   for (const [check, error] of failures) if (!request.skip.includes(check)) throw error

@@ -38,10 +38,14 @@ export function findIndexes(release: Release, request: IndexRequest): readonly I
   if (found.length > 0) return found
 
   const known = release.architectures.filter((candidate) => candidate !== 'all')
-  throw new PlinthError('ARCHITECTURE_NOT_FOUND', `${name} has no packages of '${component}' for ${architecture}`, {
-    hint: known.length > 0 ? `it has: ${known.join(', ')}` : 'its Release names no architecture',
-    facts: { architecture, known },
-  })
+  throw new PlinthError(
+    'ARCHITECTURE_NOT_FOUND',
+    `${name} has no packages of '${component}' for ${architecture}`,
+    {
+      hint: known.length > 0 ? `it has: ${known.join(', ')}` : 'its Release names no architecture',
+      facts: { architecture, known },
+    },
+  )
 }
 
 /** The index of a flat repository, whose Release may stand without any architecture. */
@@ -49,7 +53,7 @@ export function findFlatIndex(release: Release, architecture: string, name: stri
   const index = withVariants(release, 'Packages', undefined, architecture)
   if (index !== undefined) return index
   throw new PlinthError('INDEX_INVALID', `${name} lists no Packages file`, {
-    hint: "the publisher has to list Packages in Release (apt-ftparchive release does); without it nothing vouches for the packages",
+    hint: 'the publisher has to list Packages in Release (apt-ftparchive release does); without it nothing vouches for the packages',
   })
 }
 
@@ -71,24 +75,43 @@ function findComponent(release: Release, { component, name }: IndexRequest): str
   const served = [component, base(component)].find((candidate) =>
     [...release.files.keys()].some((path) => path.startsWith(`${candidate}/`)),
   )
-  const listed = known.length === 0 || known.some((candidate) => candidate === component || base(candidate) === component)
+  const listed =
+    known.length === 0 ||
+    known.some((candidate) => candidate === component || base(candidate) === component)
   if (listed && served !== undefined) return served
   if (listed && known.length > 0) return component
   throw new PlinthError('COMPONENT_NOT_FOUND', `${name} has no component '${component}'`, {
-    hint: known.length > 0 ? `it has: ${known.map(base).join(', ')}` : 'its Release names no component',
+    hint:
+      known.length > 0 ? `it has: ${known.map(base).join(', ')}` : 'its Release names no component',
     facts: { component, known },
   })
 }
 
-function findIndex(release: Release, component: string, architecture: string): IndexFile | undefined {
-  return withVariants(release, `${component}/binary-${architecture}/Packages`, component, architecture)
+function findIndex(
+  release: Release,
+  component: string,
+  architecture: string,
+): IndexFile | undefined {
+  return withVariants(
+    release,
+    `${component}/binary-${architecture}/Packages`,
+    component,
+    architecture,
+  )
 }
 
-function withVariants(release: Release, path: string, component: string | undefined, architecture: string): IndexFile | undefined {
+function withVariants(
+  release: Release,
+  path: string,
+  component: string | undefined,
+  architecture: string,
+): IndexFile | undefined {
   const variants = new Map<string, ReleaseFile>()
   for (const extension of extensions) {
     const file = release.files.get(`${path}${extension}`)
     if (file !== undefined) variants.set(extension, file)
   }
-  return variants.size === 0 ? undefined : { component, architecture, plain: variants.get(''), variants }
+  return variants.size === 0
+    ? undefined
+    : { component, architecture, plain: variants.get(''), variants }
 }

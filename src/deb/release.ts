@@ -59,10 +59,15 @@ export function parseRelease(text: string, name: string): Release {
     components: words(stanza.get('components')),
     acquireByHash: isYes(stanza.get('acquire-by-hash')),
     allWithEach:
-      !architectures.includes('all') || words(stanza.get('no-support-for-architecture-all')).includes('Packages'),
+      !architectures.includes('all') ||
+      words(stanza.get('no-support-for-architecture-all')).includes('Packages'),
     notAutomatic: isYes(stanza.get('notautomatic')),
     butAutomaticUpgrades: isYes(stanza.get('butautomaticupgrades')),
-    signedBy: stanza.get('signed-by')?.split(/[\s,]+/).filter((word) => word !== '') ?? [],
+    signedBy:
+      stanza
+        .get('signed-by')
+        ?.split(/[\s,]+/)
+        .filter((word) => word !== '') ?? [],
     snapshots: stanza.get('snapshots'),
     files,
   }
@@ -88,7 +93,8 @@ function parseFiles(stanza: Stanza, name: string): ReadonlyMap<string, ReleaseFi
       if (line === '') continue
       const match = /^([0-9a-fA-F]+)[ \t]+([0-9]{1,15})[ \t]+(\S+)$/.exec(line)
       const [, digits = '', size = '', path = ''] = match ?? []
-      if (digits.length !== (field === 'sha256' ? 64 : 128)) throw invalid(name, `bad ${field} line '${line.slice(0, 120)}'`)
+      if (digits.length !== (field === 'sha256' ? 64 : 128))
+        throw invalid(name, `bad ${field} line '${line.slice(0, 120)}'`)
       const file: ReleaseFile = {
         path: path.replace(/^(?:\.\/)+/, ''),
         size: Number(size),
@@ -104,9 +110,13 @@ function parseFiles(stanza: Stanza, name: string): ReadonlyMap<string, ReleaseFi
   if (files.size === 0) {
     const weak = ['md5sum', 'sha1'].filter((field) => stanza.has(field))
     if (weak.length === 0) throw invalid(name, 'it lists no files with SHA-256 or SHA-512 digests')
-    throw new PlinthError('SIGNATURE_WEAK', `cannot trust ${name}: it lists its files by ${weak.join(' and ')} only, which can be forged`, {
-      hint: 'ask the publisher to add SHA256 to the Release file',
-    })
+    throw new PlinthError(
+      'SIGNATURE_WEAK',
+      `cannot trust ${name}: it lists its files by ${weak.join(' and ')} only, which can be forged`,
+      {
+        hint: 'ask the publisher to add SHA256 to the Release file',
+      },
+    )
   }
   return files
 }
@@ -128,12 +138,20 @@ const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 function parseDate(stanza: Stanza, field: string, name: string): Date | undefined {
   const text = stanza.get(field)
   if (text === undefined) return undefined
-  const match = /^(?:[A-Z][a-z]{2},\s+)?(\d{1,2})\s+([A-Z][a-z]{2})\s+(\d{4})\s+(\d{1,2}):(\d{2}):(\d{2})\s+(?:UTC|GMT|Z|[+-]0000)$/.exec(text)
+  const match =
+    /^(?:[A-Z][a-z]{2},\s+)?(\d{1,2})\s+([A-Z][a-z]{2})\s+(\d{4})\s+(\d{1,2}):(\d{2}):(\d{2})\s+(?:UTC|GMT|Z|[+-]0000)$/.exec(
+      text,
+    )
   const month = months.indexOf(match?.[2] ?? '')
   const [, day, , year, hour, minute, second] = (match ?? []).map(Number)
   const date = new Date(Date.UTC(year ?? NaN, month, day, hour, minute, second))
   // Date carries 31 Jun over into July; a date that did not survive was none
-  if (month < 0 || Number.isNaN(date.getTime()) || date.getUTCDate() !== day || date.getUTCHours() !== hour) {
+  if (
+    month < 0 ||
+    Number.isNaN(date.getTime()) ||
+    date.getUTCDate() !== day ||
+    date.getUTCHours() !== hour
+  ) {
     throw invalid(name, `'${text}' in ${field} is not a date in UTC`)
   }
   return date

@@ -51,9 +51,13 @@ export interface SourcesDeps {
  * understood is `USAGE`, as is `trusted=yes`, which has no equivalent: a check is skipped by naming it.
  */
 export async function parseSources(text: string, deps: SourcesDeps): Promise<readonly DebSource[]> {
-  const content = text.split('\n').filter((line) => line.trim() !== '' && !line.trimStart().startsWith('#'))
+  const content = text
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !line.trimStart().startsWith('#'))
   const oneLine = content[0] !== undefined && /^\s*deb(?:-src)?\s/.test(content[0])
-  const stanzas = oneLine ? content.map((line) => parseLine(line, deps.name)) : parseDeb822(text, deps.name)
+  const stanzas = oneLine
+    ? content.map((line) => parseLine(line, deps.name))
+    : parseDeb822(text, deps.name)
   const sources = await Promise.all(stanzas.map((stanza) => toSource(stanza, deps)))
   return sources.filter((source) => source !== undefined)
 }
@@ -95,7 +99,9 @@ const optionFields: Readonly<Record<string, string>> = {
 
 /** `deb [arch=amd64 signed-by=/path] uri suite [component]…` as the stanza it stands for. */
 function parseLine(line: string, name: string): Stanza {
-  const match = /^\s*(deb|deb-src)\s+(?:\[\s*([^\]]*)\]\s+)?(\S+)\s+(\S+)\s*(.*?)(?:\s#.*)?$/.exec(line)
+  const match = /^\s*(deb|deb-src)\s+(?:\[\s*([^\]]*)\]\s+)?(\S+)\s+(\S+)\s*(.*?)(?:\s#.*)?$/.exec(
+    line,
+  )
   if (!match) throw invalid(name, `'${line.trim().slice(0, 120)}' is not a source`)
   const [, type = '', options = '', uri = '', suite = '', components = ''] = match
   const stanza = new Map([
@@ -114,29 +120,42 @@ function parseLine(line: string, name: string): Stanza {
   return stanza
 }
 
-async function toSource(stanza: Stanza, { readKeyring, defaultKeyring, name }: SourcesDeps): Promise<DebSource | undefined> {
+async function toSource(
+  stanza: Stanza,
+  { readKeyring, defaultKeyring, name }: SourcesDeps,
+): Promise<DebSource | undefined> {
   const types = words(stanza.get('types'))
   if (!types.includes('deb') || isNo(stanza.get('enabled'))) {
     if (types.length === 0) throw invalid(name, 'a source has no Types')
     return undefined
   }
   if (isYes(stanza.get('trusted'))) {
-    throw new PlinthError('USAGE', `cannot use ${name}: 'trusted' would accept a repository without verifying it`, {
-      hint: "name the publisher's key with Signed-By; single checks are skipped by name, as --skip check/valid-until",
-    })
+    throw new PlinthError(
+      'USAGE',
+      `cannot use ${name}: 'trusted' would accept a repository without verifying it`,
+      {
+        hint: "name the publisher's key with Signed-By; single checks are skipped by name, as --skip check/valid-until",
+      },
+    )
   }
   const uris = words(stanza.get('uris')).map((uri) => sourceUri(uri, name))
   const suites = words(stanza.get('suites'))
   const components = words(stanza.get('components'))
   const architectures = words(stanza.get('architectures'))
   const byHash = stanza.get('by-hash')?.toLowerCase()
-  if (uris.length === 0 || suites.length === 0) throw invalid(name, 'a source has no URIs or no Suites')
+  if (uris.length === 0 || suites.length === 0)
+    throw invalid(name, 'a source has no URIs or no Suites')
   if (byHash !== undefined && byHash !== 'yes' && byHash !== 'no' && byHash !== 'force') {
     throw invalid(name, `By-Hash is '${byHash}' instead of yes, no or force`)
   }
   for (const suite of suites) {
     if (isFlat(suite) !== (components.length === 0)) {
-      throw invalid(name, isFlat(suite) ? `the flat suite '${suite}' has components` : `the suite '${suite}' has no components`)
+      throw invalid(
+        name,
+        isFlat(suite)
+          ? `the flat suite '${suite}' has components`
+          : `the suite '${suite}' has no components`,
+      )
     }
   }
   const signedBy = stanza.get('signed-by')
@@ -154,22 +173,37 @@ async function toSource(stanza: Stanza, { readKeyring, defaultKeyring, name }: S
 }
 
 /** `Signed-By`: an armored key itself, absolute paths, or fingerprints among the default keys. */
-async function toKeyring(signedBy: string | undefined, { readKeyring, defaultKeyring, name }: SourcesDeps): Promise<Keyring> {
+async function toKeyring(
+  signedBy: string | undefined,
+  { readKeyring, defaultKeyring, name }: SourcesDeps,
+): Promise<Keyring> {
   if (signedBy?.includes('-----BEGIN PGP')) {
     // deb822 writes an empty line as a dot
-    return { keys: [signedBy.split('\n').map((line) => (line === '.' ? '' : line)).join('\n')] }
+    return {
+      keys: [
+        signedBy
+          .split('\n')
+          .map((line) => (line === '.' ? '' : line))
+          .join('\n'),
+      ],
+    }
   }
   const items = signedBy?.split(/[\s,]+/).filter((item) => item !== '') ?? []
   const paths = items.filter((item) => item.startsWith('/'))
   const fingerprints = items.filter((item) => !item.startsWith('/'))
   for (const fingerprint of fingerprints) {
     if (!/^(?:[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})!?$/.test(fingerprint)) {
-      throw invalid(name, `Signed-By has '${fingerprint}', which is neither a path nor a fingerprint`)
+      throw invalid(
+        name,
+        `Signed-By has '${fingerprint}', which is neither a path nor a fingerprint`,
+      )
     }
   }
   const keys = paths.length > 0 ? await Promise.all(paths.map(readKeyring)) : defaultKeyring?.keys
   if (keys === undefined) {
-    throw new PlinthError('USAGE', `cannot use ${name}: a source names no key to trust`, { hint: 'add Signed-By with the path of the keyring' })
+    throw new PlinthError('USAGE', `cannot use ${name}: a source names no key to trust`, {
+      hint: 'add Signed-By with the path of the keyring',
+    })
   }
   return { keys, ...(fingerprints.length > 0 && { fingerprints }) }
 }
@@ -191,5 +225,8 @@ function isNo(value: string | undefined): boolean {
 }
 
 function invalid(name: string, why: string, cause?: unknown): PlinthError {
-  return new PlinthError('USAGE', `cannot use ${name}: ${why}`, { cause, hint: 'see sources.list(5)' })
+  return new PlinthError('USAGE', `cannot use ${name}: ${why}`, {
+    cause,
+    hint: 'see sources.list(5)',
+  })
 }

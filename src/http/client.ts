@@ -22,12 +22,19 @@ const maxRedirects = 10
 export function createHttp(options: HttpOptions = {}): Http {
   const { sockets = 8, stall = 30_000, proxies = {}, userAgent = 'plinth' } = options
   // the connection used last is the one least likely to be closed by now
-  const agentOptions = { keepAlive: true, maxSockets: sockets, maxFreeSockets: sockets, scheduling: 'lifo' as const }
+  const agentOptions = {
+    keepAlive: true,
+    maxSockets: sockets,
+    maxFreeSockets: sockets,
+    scheduling: 'lifo' as const,
+  }
   const agents = {
     http: new HttpAgent(agentOptions),
     https: new HttpsAgent(agentOptions),
-    httpByProxy: proxies.http === undefined ? undefined : new ForwardAgent(proxies.http, agentOptions),
-    httpsByProxy: proxies.https === undefined ? undefined : new TunnelAgent(proxies.https, agentOptions),
+    httpByProxy:
+      proxies.http === undefined ? undefined : new ForwardAgent(proxies.http, agentOptions),
+    httpsByProxy:
+      proxies.https === undefined ? undefined : new TunnelAgent(proxies.https, agentOptions),
   }
   const agentFor = (url: URL): HttpAgent => {
     const direct = isBypassed(url, proxies.bypass ?? [])
@@ -53,7 +60,9 @@ export function createHttp(options: HttpOptions = {}): Http {
             highWaterMark: 256 * 1024,
           }),
         )
-        const location = [301, 302, 303, 307, 308].includes(response.status) ? response.headers.get('location') : null
+        const location = [301, 302, 303, 307, 308].includes(response.status)
+          ? response.headers.get('location')
+          : null
         if (location === null) return answer(response, target, watch)
         ;(response.body as Readable | null)?.destroy()
         watch.end()
@@ -66,12 +75,19 @@ export function createHttp(options: HttpOptions = {}): Http {
   }
 }
 
-function headersOf({ headers, from, ifRange }: HttpRequest, userAgent: string): Record<string, string> {
+function headersOf(
+  { headers, from, ifRange }: HttpRequest,
+  userAgent: string,
+): Record<string, string> {
   return {
     'user-agent': userAgent,
     'accept-encoding': 'identity',
     ...headers,
-    ...(from !== undefined && from > 0 && { range: `bytes=${from}-`, ...(ifRange !== undefined && { 'if-range': ifRange }) }),
+    ...(from !== undefined &&
+      from > 0 && {
+        range: `bytes=${from}-`,
+        ...(ifRange !== undefined && { 'if-range': ifRange }),
+      }),
   }
 }
 
@@ -94,17 +110,24 @@ async function* nothing(watch: Watch): AsyncGenerator<Uint8Array> {
   watch.end()
 }
 
-function redirected(from: URL, location: string, { status, hops }: { status: number; hops: number }): URL {
+function redirected(
+  from: URL,
+  location: string,
+  { status, hops }: { status: number; hops: number },
+): URL {
   const refuse = (why: string): PlinthError =>
     new PlinthError('HTTP_STATUS', `cannot get ${displayUrl(from.href)}: ${why}`, {
       hint: 'use the address it finally leads to, or another mirror',
       facts: { status, url: displayUrl(from.href) },
     })
   if (hops >= maxRedirects) throw refuse(`more than ${maxRedirects} redirects`)
-  if (!URL.canParse(location, from.href)) throw refuse('it redirects to something that is no address')
+  if (!URL.canParse(location, from.href))
+    throw refuse('it redirects to something that is no address')
   const to = new URL(location, from)
-  if (to.protocol !== 'http:' && to.protocol !== 'https:') throw refuse(`it redirects to ${to.protocol}`)
-  if (from.protocol === 'https:' && to.protocol === 'http:') throw refuse('it redirects from https to http')
+  if (to.protocol !== 'http:' && to.protocol !== 'https:')
+    throw refuse(`it redirects to ${to.protocol}`)
+  if (from.protocol === 'https:' && to.protocol === 'http:')
+    throw refuse('it redirects from https to http')
   return to
 }
 
@@ -175,9 +198,13 @@ class Watch {
   async #limit<T>(waiting: Promise<T>): Promise<T> {
     const timer = setTimeout(() => {
       this.#controller.abort(
-        new PlinthError('TRANSFER_TIMEOUT', `cannot get ${this.#url}: nothing came for ${this.#stall / 1000} s`, {
-          hint: 'try again later, or another mirror',
-        }),
+        new PlinthError(
+          'TRANSFER_TIMEOUT',
+          `cannot get ${this.#url}: nothing came for ${this.#stall / 1000} s`,
+          {
+            hint: 'try again later, or another mirror',
+          },
+        ),
       )
     }, this.#stall)
     try {
@@ -191,11 +218,20 @@ class Watch {
     if (this.signal.aborted) return this.signal.reason
     if (error instanceof PlinthError) return error
     const system = (error as { code?: string; erroredSysCall?: string }).code
-    const why = error instanceof Error ? error.message.replace(/^request to \S+ failed, reason: /, '') : String(error)
+    const why =
+      error instanceof Error
+        ? error.message.replace(/^request to \S+ failed, reason: /, '')
+        : String(error)
     return new PlinthError(
       code,
-      code === 'UNREACHABLE' ? `cannot reach ${this.#url}: ${why || system}` : `the transfer of ${this.#url} broke off: ${why}`,
-      { cause: error, hint: 'check the network and the address, or use another mirror', facts: { code: system } },
+      code === 'UNREACHABLE'
+        ? `cannot reach ${this.#url}: ${why || system}`
+        : `the transfer of ${this.#url} broke off: ${why}`,
+      {
+        cause: error,
+        hint: 'check the network and the address, or use another mirror',
+        facts: { code: system },
+      },
     )
   }
 }

@@ -11,7 +11,12 @@ export interface Validators {
 /** A document as it was served now, or the news that the version we know is current. */
 export type Document =
   | { readonly unchanged: true; readonly url: string }
-  | { readonly unchanged: false; readonly url: string; readonly bytes: Uint8Array; readonly validators: Validators }
+  | {
+      readonly unchanged: false
+      readonly url: string
+      readonly bytes: Uint8Array
+      readonly validators: Validators
+    }
 
 export interface DocumentRequest {
   readonly urls: readonly string[]
@@ -36,7 +41,10 @@ export async function fetchDocument(
   try {
     for await (const attempt of attempts(urls, deps)) {
       try {
-        const headers = { ...conditions(known?.get(attempt.url)), ...(fresh && { 'cache-control': 'no-cache' }) }
+        const headers = {
+          ...conditions(known?.get(attempt.url)),
+          ...(fresh && { 'cache-control': 'no-cache' }),
+        }
         const response = await deps.http.get(attempt.url, { signal: deps.signal, headers })
         try {
           if (response.status === 304) return { unchanged: true, url: attempt.url }
@@ -45,7 +53,10 @@ export async function fetchDocument(
             unchanged: false,
             url: attempt.url,
             bytes: await collect(response, maxSize),
-            validators: { etag: response.header('etag'), lastModified: response.header('last-modified') },
+            validators: {
+              etag: response.header('etag'),
+              lastModified: response.header('last-modified'),
+            },
           }
         } finally {
           response.discard()
@@ -69,9 +80,13 @@ async function collect(response: HttpResponse, maxSize: number): Promise<Uint8Ar
     chunks.push(chunk)
     size += chunk.length
     if (size > maxSize) {
-      throw new PlinthError('SIZE_MISMATCH', `cannot use ${displayUrl(response.url)}: it has more than ${maxSize} bytes`, {
-        hint: 'this is not what such a file looks like: check the address',
-      })
+      throw new PlinthError(
+        'SIZE_MISMATCH',
+        `cannot use ${displayUrl(response.url)}: it has more than ${maxSize} bytes`,
+        {
+          hint: 'this is not what such a file looks like: check the address',
+        },
+      )
     }
   }
   return Buffer.concat(chunks)
@@ -85,5 +100,9 @@ function conditions(known: Validators | undefined): Record<string, string> {
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof PlinthError && error.code === 'HTTP_STATUS' && [404, 410].includes(Number(error.facts?.['status']))
+  return (
+    error instanceof PlinthError &&
+    error.code === 'HTTP_STATUS' &&
+    [404, 410].includes(Number(error.facts?.['status']))
+  )
 }

@@ -13,10 +13,15 @@ export interface DownloadDeps extends TransferDeps {
  * Fetches a file into the store, verifying it while it streams; the partial downloads live in the store too.
  * `DIGEST_MISMATCH` when every address gave something else; network errors as `transfer`; `DISK_FULL`.
  */
-export async function download(item: TransferItem, deps: DownloadDeps & { readonly store: Store }): Promise<void> {
+export async function download(
+  item: TransferItem,
+  deps: DownloadDeps & { readonly store: Store },
+): Promise<void> {
   const { store } = deps
   const partials = deps.partials ?? (await store.directory('partial'))
-  await verifying(item, { ...deps, partials }, (bytes) => store.put(bytes, { digest: item.digest, size: item.size }))
+  await verifying(item, { ...deps, partials }, (bytes) =>
+    store.put(bytes, { digest: item.digest, size: item.size }),
+  )
 }
 
 /** Fetches a file into memory; it has the size and digest of `item` when this returns. */
@@ -32,10 +37,14 @@ export async function downloadBytes(item: TransferItem, deps: DownloadDeps): Pro
     }
     const digest = `sha256:${hash.digest('hex')}` as Digest
     if (digest !== item.digest) {
-      throw new PlinthError('DIGEST_MISMATCH', `cannot use ${item.name}: expected ${item.digest}, got ${digest}`, {
-        hint: 'the mirror may be just changing or damaged: try again later, or use another mirror',
-        facts: { expected: item.digest, actual: digest },
-      })
+      throw new PlinthError(
+        'DIGEST_MISMATCH',
+        `cannot use ${item.name}: expected ${item.digest}, got ${digest}`,
+        {
+          hint: 'the mirror may be just changing or damaged: try again later, or use another mirror',
+          facts: { expected: item.digest, actual: digest },
+        },
+      )
     }
     return bytes
   })
@@ -55,7 +64,10 @@ async function verifying<T>(
   for (let round = 1; ; round++) {
     let count = 0
     const counted = async function* (): AsyncGenerator<Uint8Array> {
-      const again = round > 1 && { partials: undefined, headers: { ...deps.headers, 'cache-control': 'no-cache' } }
+      const again = round > 1 && {
+        partials: undefined,
+        headers: { ...deps.headers, 'cache-control': 'no-cache' },
+      }
       for await (const chunk of transfer({ ...item, urls }, { ...deps, ...again })) {
         count += chunk.length
         deps.onBytes?.(chunk.length)
@@ -75,9 +87,13 @@ async function verifying<T>(
 /** The store knows bytes, not what they were meant to be. */
 function named(error: unknown, item: TransferItem): unknown {
   if (!isPlinthError(error, 'DIGEST_MISMATCH') || error.message.includes(item.name)) return error
-  return new PlinthError('DIGEST_MISMATCH', `cannot use ${item.name}: it is not what its index says (${error.message})`, {
-    cause: error,
-    hint: 'the mirror may be just changing or damaged: try again later, or use another mirror',
-    facts: { expected: item.digest, ...error.facts },
-  })
+  return new PlinthError(
+    'DIGEST_MISMATCH',
+    `cannot use ${item.name}: it is not what its index says (${error.message})`,
+    {
+      cause: error,
+      hint: 'the mirror may be just changing or damaged: try again later, or use another mirror',
+      facts: { expected: item.digest, ...error.facts },
+    },
+  )
 }

@@ -30,14 +30,30 @@ export async function getFile(url: string, request: HttpRequest): Promise<HttpRe
     'last-modified': modified,
     ...(partial && { 'content-range': `bytes ${from}-${stat.size - 1}/${stat.size}` }),
   }
-  return response(url, partial ? 206 : 200, headers, read(file, partial ? from : 0, url, request.signal), () => void file.close())
+  return response(
+    url,
+    partial ? 206 : 200,
+    headers,
+    read(file, partial ? from : 0, url, request.signal),
+    () => void file.close(),
+  )
 }
 
-async function* read(file: FileHandle, start: number, url: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* read(
+  file: FileHandle,
+  start: number,
+  url: string,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   try {
-    for (let at = start; ; ) {
+    for (let at = start; ;) {
       signal.throwIfAborted()
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(256 * 1024), 0, undefined, at)
+      const { bytesRead, buffer } = await file.read(
+        Buffer.allocUnsafe(256 * 1024),
+        0,
+        undefined,
+        at,
+      )
       if (bytesRead === 0) return
       at += bytesRead
       yield buffer.subarray(0, bytesRead)
@@ -64,5 +80,8 @@ function response(
 
 function unreadable(url: string, cause: unknown): PlinthError {
   const why = cause instanceof Error ? cause.message : String(cause)
-  return new PlinthError('UNREACHABLE', `cannot read ${url}: ${why}`, { cause, hint: 'check the path and its permissions' })
+  return new PlinthError('UNREACHABLE', `cannot read ${url}: ${why}`, {
+    cause,
+    hint: 'check the path and its permissions',
+  })
 }

@@ -52,9 +52,13 @@ export async function openPartial(directory: string, digest: Digest): Promise<Pa
 
 async function claim(directory: string, kept: string, mine: string): Promise<void> {
   const prefix = `${kept.slice(directory.length + 1)}.`
-  const abandoned = (await readdir(directory)).filter((name) => name.startsWith(prefix) && !ownerIsAlive(name.split('.')[1] ?? ''))
+  const abandoned = (await readdir(directory)).filter(
+    (name) => name.startsWith(prefix) && !ownerIsAlive(name.split('.')[1] ?? ''),
+  )
   const candidates = [kept, ...abandoned.map((name) => join(directory, name))]
-  const sizes = await Promise.all(candidates.map(async (path) => (await stat(path).catch(() => undefined))?.size ?? -1))
+  const sizes = await Promise.all(
+    candidates.map(async (path) => (await stat(path).catch(() => undefined))?.size ?? -1),
+  )
   const best = candidates[sizes.indexOf(Math.max(...sizes))]
   // another process may be quicker: then we start from nothing
   if (best !== undefined && Math.max(...sizes) >= 0) await rename(best, mine).catch(() => {})
@@ -62,8 +66,13 @@ async function claim(directory: string, kept: string, mine: string): Promise<voi
 }
 
 async function* readFrom(file: FileHandle, size: number): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < size; ) {
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(256 * 1024), 0, Math.min(256 * 1024, size - at), at)
+  for (let at = 0; at < size;) {
+    const { bytesRead, buffer } = await file.read(
+      Buffer.allocUnsafe(256 * 1024),
+      0,
+      Math.min(256 * 1024, size - at),
+      at,
+    )
     if (bytesRead === 0) return
     at += bytesRead
     yield buffer.subarray(0, bytesRead)

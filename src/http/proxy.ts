@@ -14,9 +14,17 @@ export interface Proxies {
 export function isBypassed(url: URL, bypass: readonly string[]): boolean {
   const host = url.hostname.toLowerCase()
   return bypass.some((entry) => {
-    const [name = '', port] = entry.trim().toLowerCase().replace(/^\*?\./, '').split(':')
+    const [name = '', port] = entry
+      .trim()
+      .toLowerCase()
+      .replace(/^\*?\./, '')
+      .split(':')
     if (name === '*') return true
-    if (name === '' || (port !== undefined && port !== (url.port || (url.protocol === 'https:' ? '443' : '80')))) return false
+    if (
+      name === '' ||
+      (port !== undefined && port !== (url.port || (url.protocol === 'https:' ? '443' : '80')))
+    )
+      return false
     return host === name || host.endsWith(`.${name}`)
   })
 }
@@ -37,7 +45,11 @@ export class ForwardAgent extends HttpAgent {
     const authorization = basic(this.#proxy)
     if (authorization !== undefined) outgoing.setHeader('proxy-authorization', authorization)
     const parent = HttpAgent.prototype as unknown as Pick<ForwardAgent, 'addRequest'>
-    parent.addRequest.call(this, outgoing, { ...options, host: this.#proxy.hostname, port: portOf(this.#proxy) })
+    parent.addRequest.call(this, outgoing, {
+      ...options,
+      host: this.#proxy.hostname,
+      port: portOf(this.#proxy),
+    })
   }
 }
 
@@ -61,13 +73,19 @@ export class TunnelAgent extends HttpsAgent {
       host: this.#proxy.hostname,
       port: portOf(this.#proxy),
       path: target,
-      headers: { host: target, ...(authorization !== undefined && { 'proxy-authorization': authorization }) },
+      headers: {
+        host: target,
+        ...(authorization !== undefined && { 'proxy-authorization': authorization }),
+      },
       agent: false,
     })
     opening.once('error', (error) => done(error))
     opening.once('connect', (response, socket) => {
       if (response.statusCode === 200) {
-        done(null, connect({ ...options, socket, servername: options.servername || options.host } as never))
+        done(
+          null,
+          connect({ ...options, socket, servername: options.servername || options.host } as never),
+        )
       } else {
         socket.destroy()
         done(new Error(`the proxy answered ${response.statusCode} to CONNECT ${target}`))

@@ -60,29 +60,48 @@ export async function* attempts(urls: readonly string[], deps: RetryDeps): Async
     }
     live = again
     if (advanced) round = 0
-    if (live.length === 0 || round >= retry.rounds || last === undefined || wait > retry.maxDelay) break
-    const backoff = Math.min(retry.maxDelay, retry.delay * 2 ** Math.max(0, round - 1)) * (0.5 + retry.random() / 2)
+    if (live.length === 0 || round >= retry.rounds || last === undefined || wait > retry.maxDelay)
+      break
+    const backoff =
+      Math.min(retry.maxDelay, retry.delay * 2 ** Math.max(0, round - 1)) *
+      (0.5 + retry.random() / 2)
     const pause = Math.max(wait, backoff)
     deps.onRetry?.(last, pause)
     await retry.sleep(pause, signal)
   }
-  throw last ?? new PlinthError('UNREACHABLE', 'cannot get a file: it has no address', { hint: 'give at least one mirror' })
+  throw (
+    last ??
+    new PlinthError('UNREACHABLE', 'cannot get a file: it has no address', {
+      hint: 'give at least one mirror',
+    })
+  )
 }
 
 /** The error for an answer that is not what was asked for. */
 export function statusError(response: HttpResponse, now: Date): PlinthError {
   const { status } = response
   const retryAfter = parseRetryAfter(response.header('retry-after'), now)
-  return new PlinthError('HTTP_STATUS', `cannot get ${displayUrl(response.url)}: the server answered ${status}`, {
-    hint: hintFor(status),
-    facts: { status, url: displayUrl(response.url), ...(retryAfter !== undefined && { retryAfter }) },
-  })
+  return new PlinthError(
+    'HTTP_STATUS',
+    `cannot get ${displayUrl(response.url)}: the server answered ${status}`,
+    {
+      hint: hintFor(status),
+      facts: {
+        status,
+        url: displayUrl(response.url),
+        ...(retryAfter !== undefined && { retryAfter }),
+      },
+    },
+  )
 }
 
 function hintFor(status: number): string {
-  if (status === 404 || status === 410) return 'check the address; the mirror may be incomplete or just changing: try another one'
-  if (status === 429) return 'the server asks for fewer requests: try again later, or use another mirror'
-  if (status === 401 || status === 403 || status === 407) return 'the server or a proxy wants credentials or forbids this'
+  if (status === 404 || status === 410)
+    return 'check the address; the mirror may be incomplete or just changing: try another one'
+  if (status === 429)
+    return 'the server asks for fewer requests: try again later, or use another mirror'
+  if (status === 401 || status === 403 || status === 407)
+    return 'the server or a proxy wants credentials or forbids this'
   return 'the server has a problem: try again later, or use another mirror'
 }
 
@@ -109,6 +128,7 @@ function concernsMirror(error: PlinthError): boolean {
 
 /** Failures that the same mirror may not have in a moment. */
 function isTransient(error: PlinthError): boolean {
-  if (error.code === 'HTTP_STATUS') return [408, 425, 429, 500, 502, 503, 504].includes(Number(error.facts?.['status']))
+  if (error.code === 'HTTP_STATUS')
+    return [408, 425, 429, 500, 502, 503, 504].includes(Number(error.facts?.['status']))
   return isPlinthError(error, 'UNREACHABLE', 'TRANSFER_INCOMPLETE', 'TRANSFER_TIMEOUT')
 }

@@ -29,7 +29,10 @@ const worthKeeping = 4 * 1024 * 1024
  * where it was, from the same or the next address, and with what an earlier run left. The digest is for the
  * reader to check. `SIZE_MISMATCH` for more or fewer bytes than announced, else as `attempts`.
  */
-export async function* transfer(item: TransferItem, deps: TransferDeps): AsyncGenerator<Uint8Array> {
+export async function* transfer(
+  item: TransferItem,
+  deps: TransferDeps,
+): AsyncGenerator<Uint8Array> {
   const partial = await partialOf(item, deps)
   let done = 0
   let keep = false
@@ -83,7 +86,12 @@ async function* rest(
   { done, validators }: { done: number; validators: Map<string, string> },
   { http, signal, retry, headers }: TransferDeps,
 ): AsyncGenerator<Uint8Array> {
-  const response = await http.get(url, { signal, from: done, ifRange: validators.get(url), headers })
+  const response = await http.get(url, {
+    signal,
+    from: done,
+    ifRange: validators.get(url),
+    headers,
+  })
   try {
     let skip = startOf(response, item, done, retry.now())
     const validator = strongValidator(response)
@@ -98,10 +106,14 @@ async function* rest(
       if (fresh.length > 0) yield fresh
     }
     if (missing > 0) {
-      throw new PlinthError('TRANSFER_INCOMPLETE', `the transfer of ${displayUrl(url)} ended ${missing} of ${item.size} bytes early`, {
-        hint: 'try again, or use another mirror',
-        facts: { missing, size: item.size },
-      })
+      throw new PlinthError(
+        'TRANSFER_INCOMPLETE',
+        `the transfer of ${displayUrl(url)} ended ${missing} of ${item.size} bytes early`,
+        {
+          hint: 'try again, or use another mirror',
+          facts: { missing, size: item.size },
+        },
+      )
     }
   } finally {
     response.discard()
@@ -113,25 +125,35 @@ function startOf(response: HttpResponse, item: TransferItem, done: number, now: 
   if (response.status === 206) {
     const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.header('content-range') ?? '')
     if (range === null || Number(range[1]) > done || done === 0) {
-      throw new PlinthError('TRANSFER_INCOMPLETE', `cannot go on with ${displayUrl(response.url)}: the server sent another part than asked for`, {
-        hint: 'use another mirror',
-      })
+      throw new PlinthError(
+        'TRANSFER_INCOMPLETE',
+        `cannot go on with ${displayUrl(response.url)}: the server sent another part than asked for`,
+        {
+          hint: 'use another mirror',
+        },
+      )
     }
-    if (range[3] !== '*' && Number(range[3]) !== item.size) throw wrongSize(item, response.url, `${range[3]} bytes`)
+    if (range[3] !== '*' && Number(range[3]) !== item.size)
+      throw wrongSize(item, response.url, `${range[3]} bytes`)
     return done - Number(range[1])
   }
   if (response.status === 416) throw wrongSize(item, response.url, `no more than ${done} bytes`)
   if (response.status !== 200) throw statusError(response, now)
   const length = response.header('content-length')
-  if (length !== undefined && Number(length) !== item.size) throw wrongSize(item, response.url, `${length} bytes`)
+  if (length !== undefined && Number(length) !== item.size)
+    throw wrongSize(item, response.url, `${length} bytes`)
   return done
 }
 
 function wrongSize(item: TransferItem, url: string, is: string): PlinthError {
-  return new PlinthError('SIZE_MISMATCH', `cannot use ${item.name}: ${displayUrl(url)} has ${is}, its index says ${item.size}`, {
-    hint: 'the mirror may be just changing or damaged: try again later, or use another mirror',
-    facts: { size: item.size, url: displayUrl(url) },
-  })
+  return new PlinthError(
+    'SIZE_MISMATCH',
+    `cannot use ${item.name}: ${displayUrl(url)} has ${is}, its index says ${item.size}`,
+    {
+      hint: 'the mirror may be just changing or damaged: try again later, or use another mirror',
+      facts: { size: item.size, url: displayUrl(url) },
+    },
+  )
 }
 
 /** What `If-Range` may carry: a weak ETag may not, a date is as strong as mirrors get. */

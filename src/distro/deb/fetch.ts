@@ -73,12 +73,23 @@ export async function fetchPackages<Item extends PackageFile>(
   const fetchOne = async (item: Item): Promise<void> => {
     if (deps.offline) throw notOffline(item)
     await download(
-      { name: `${item.name} ${item.version}`, urls: item.urls, size: item.size, digest: item.digest },
+      {
+        name: `${item.name} ${item.version}`,
+        urls: item.urls,
+        size: item.size,
+        digest: item.digest,
+      },
       {
         ...deps,
         signal,
         onBytes: (count) => progress.add(count, item.name),
-        onRetry: (error) => deps.emit({ type: 'warning', code: error.code, message: error.message, hint: 'trying again' }),
+        onRetry: (error) =>
+          deps.emit({
+            type: 'warning',
+            code: error.code,
+            message: error.message,
+            hint: 'trying again',
+          }),
       },
     )
     await landed(wanted.get(item.digest) ?? [], item.digest)
@@ -96,7 +107,9 @@ export async function fetchPackages<Item extends PackageFile>(
     }
   }
   const tasks = [
-    ...missing.toSorted((a, b) => b.size - a.size || (a.digest < b.digest ? -1 : 1)).map((item) => () => fetchOne(item)),
+    ...missing
+      .toSorted((a, b) => b.size - a.size || (a.digest < b.digest ? -1 : 1))
+      .map((item) => () => fetchOne(item)),
     ...cached.map((digest) => () => fromStore(digest)),
   ]
   await inParallel(tasks, { parallel: deps.parallel ?? 8, signal, abort })
@@ -111,7 +124,11 @@ export async function fetchPackages<Item extends PackageFile>(
 /** Runs tasks until all are done or one has failed; resolves when none runs any more. */
 async function inParallel(
   tasks: readonly (() => Promise<void>)[],
-  { parallel, signal, abort }: { parallel: number; signal: AbortSignal; abort: (error: unknown) => void },
+  {
+    parallel,
+    signal,
+    abort,
+  }: { parallel: number; signal: AbortSignal; abort: (error: unknown) => void },
 ): Promise<void> {
   let next = 0
   const lane = async (): Promise<void> => {
@@ -123,9 +140,13 @@ async function inParallel(
 }
 
 function notOffline(item: PackageFile): PlinthError {
-  return new PlinthError('UNREACHABLE', `cannot fetch ${item.name} ${item.version} offline: it is not in the store`, {
-    hint: 'run once without --offline',
-  })
+  return new PlinthError(
+    'UNREACHABLE',
+    `cannot fetch ${item.name} ${item.version} offline: it is not in the store`,
+    {
+      hint: 'run once without --offline',
+    },
+  )
 }
 
 /** One step with every byte counted. */
@@ -137,7 +158,10 @@ class Progress {
   #done = 0
   #told = 0
 
-  constructor(emit: Emit, { missing, cached }: { missing: readonly PackageFile[]; cached: number }) {
+  constructor(
+    emit: Emit,
+    { missing, cached }: { missing: readonly PackageFile[]; cached: number },
+  ) {
     this.#emit = emit
     this.#cached = cached
     this.#count = missing.length
@@ -158,7 +182,13 @@ class Progress {
     // a renderer has no use for every packet
     if (this.#done !== this.#total && Math.abs(this.#done - this.#told) < 128 * 1024) return
     this.#told = this.#done
-    this.#emit({ type: 'step-progress', id: 'fetch', done: this.#done, total: this.#total, detail: name })
+    this.#emit({
+      type: 'step-progress',
+      id: 'fetch',
+      done: this.#done,
+      total: this.#total,
+      detail: name,
+    })
   }
 
   finish(): Fetched {

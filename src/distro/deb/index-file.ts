@@ -26,27 +26,43 @@ export async function loadIndexFile(
   deps: RepositoryDeps,
 ): Promise<IndexBytes> {
   const key = recordKey(index)
-  const digest = index.plain?.sha256 ?? (await readRecord<{ digest: Digest }>(deps.store, 'indexes', key))?.digest
+  const digest =
+    index.plain?.sha256 ??
+    (await readRecord<{ digest: Digest }>(deps.store, 'indexes', key))?.digest
   const stored = digest === undefined ? undefined : await readStored(digest, deps)
   if (digest !== undefined && stored !== undefined) return { digest, bytes: stored }
   if (deps.offline) {
-    throw new PlinthError('UNREACHABLE', `cannot use ${labelOf(index, from.loaded)} offline: it is not in the store`, {
-      hint: 'run once without --offline',
-    })
+    throw new PlinthError(
+      'UNREACHABLE',
+      `cannot use ${labelOf(index, from.loaded)} offline: it is not in the store`,
+      {
+        hint: 'run once without --offline',
+      },
+    )
   }
   const fetched = await fetchIndex(index, from, deps)
-  if (index.plain?.sha256 === undefined) await writeRecord(deps.store, 'indexes', key, { digest: fetched.digest })
+  if (index.plain?.sha256 === undefined)
+    await writeRecord(deps.store, 'indexes', key, { digest: fetched.digest })
   return fetched
 }
 
 /** What a byte costs on the way and to unpack, in seconds: an ordinary line, one core. */
-const cost = { transfer: 1 / 20e6, '': 0, '.gz': 1 / 250e6, '.zst': 1 / 400e6, '.xz': 1 / 110e6, '.bz2': 1 / 25e6 }
+const cost = {
+  transfer: 1 / 20e6,
+  '': 0,
+  '.gz': 1 / 250e6,
+  '.zst': 1 / 400e6,
+  '.xz': 1 / 110e6,
+  '.bz2': 1 / 25e6,
+}
 
 /** The served forms of an index, the quickest to have first. The plain one comes last: mirrors list but do not serve it. */
 function ranked(index: IndexFile): readonly (readonly [extension: string, file: ReleaseFile])[] {
   const plain = index.plain?.size ?? 0
   const seconds = ([extension, file]: readonly [string, ReleaseFile]): number =>
-    extension === '' ? Infinity : file.size * cost.transfer + plain * (cost[extension as keyof typeof cost] ?? cost['.bz2'])
+    extension === ''
+      ? Infinity
+      : file.size * cost.transfer + plain * (cost[extension as keyof typeof cost] ?? cost['.bz2'])
   return [...index.variants].toSorted((a, b) => seconds(a) - seconds(b))
 }
 
@@ -79,8 +95,12 @@ async function fetchFile(
 ): Promise<Uint8Array> {
   const mirrors = source.uris.map((uri) => suiteUrl(uri, loaded.suite))
   const bases = [loaded.base, ...mirrors.filter((base) => base !== loaded.base)]
-  const byHash = source.byHash === 'force' || (source.byHash !== 'no' && loaded.release.acquireByHash)
-  const urls = bases.flatMap((base) => [...(byHash ? [base + byHashPath(file)] : []), base + file.path])
+  const byHash =
+    source.byHash === 'force' || (source.byHash !== 'no' && loaded.release.acquireByHash)
+  const urls = bases.flatMap((base) => [
+    ...(byHash ? [base + byHashPath(file)] : []),
+    base + file.path,
+  ])
   const onRetry = (error: PlinthError): void =>
     deps.emit({ type: 'warning', code: error.code, message: error.message, hint: 'trying again' })
   if (file.sha256 !== undefined) {
@@ -88,7 +108,10 @@ async function fetchFile(
   }
   const document = await fetchDocument({ urls, maxSize: file.size }, { ...deps, onRetry })
   if (document === undefined || document.unchanged) {
-    throw new PlinthError('HTTP_STATUS', `cannot get ${name}: no mirror has it`, { hint: 'use another mirror', facts: { status: 404 } })
+    throw new PlinthError('HTTP_STATUS', `cannot get ${name}: no mirror has it`, {
+      hint: 'use another mirror',
+      facts: { status: 404 },
+    })
   }
   check(document.bytes, file, name)
   return document.bytes
@@ -116,7 +139,9 @@ async function unpack(
     }
     const content = whole?.subarray(0, at) ?? Buffer.concat(chunks)
     if (plain !== undefined) check(content, plain, name)
-    const { digest } = await writer.commit(plain?.sha256 && { digest: plain.sha256, size: plain.size })
+    const { digest } = await writer.commit(
+      plain?.sha256 && { digest: plain.sha256, size: plain.size },
+    )
     return { digest, bytes: content }
   } finally {
     await writer.abort()
@@ -130,7 +155,10 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 1024 * 1024) yield bytes.subarray(at, at + 1024 * 1024)
 }
 
-async function readStored(digest: Digest, { store }: RepositoryDeps): Promise<Uint8Array | undefined> {
+async function readStored(
+  digest: Digest,
+  { store }: RepositoryDeps,
+): Promise<Uint8Array | undefined> {
   const size = await store.has(digest)
   if (size === undefined) return undefined
   const bytes = Buffer.allocUnsafeSlow(size)
@@ -151,16 +179,24 @@ async function readStored(digest: Digest, { store }: RepositoryDeps): Promise<Ui
 /** Size, and SHA-512 where that is all a Release gives; SHA-256 is checked where the bytes pass. */
 function check(bytes: Uint8Array, file: ReleaseFile, name: string): void {
   if (bytes.length !== file.size) {
-    throw new PlinthError('SIZE_MISMATCH', `cannot use ${name}: it has ${bytes.length} bytes, its Release says ${file.size}`, {
-      hint: 'the mirror may be just changing or damaged: try again later, or use another mirror',
-    })
+    throw new PlinthError(
+      'SIZE_MISMATCH',
+      `cannot use ${name}: it has ${bytes.length} bytes, its Release says ${file.size}`,
+      {
+        hint: 'the mirror may be just changing or damaged: try again later, or use another mirror',
+      },
+    )
   }
   if (file.sha256 !== undefined || file.sha512 === undefined) return
   const actual = createHash('sha512').update(bytes).digest('hex')
   if (actual === file.sha512) return
-  throw new PlinthError('DIGEST_MISMATCH', `cannot use ${name}: expected sha512:${file.sha512}, got sha512:${actual}`, {
-    hint: 'the mirror may be just changing or damaged: try again later, or use another mirror',
-  })
+  throw new PlinthError(
+    'DIGEST_MISMATCH',
+    `cannot use ${name}: expected sha512:${file.sha512}, got sha512:${actual}`,
+    {
+      hint: 'the mirror may be just changing or damaged: try again later, or use another mirror',
+    },
+  )
 }
 
 function labelOf({ component, architecture }: IndexFile, { name }: LoadedRelease): string {

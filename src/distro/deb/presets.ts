@@ -44,9 +44,19 @@ export async function debianSources(request: PresetRequest): Promise<readonly De
     keyringPath: '/usr/share/keyrings/debian-archive-keyring.gpg',
   }
   return [
-    { ...common, uris: mirrors(request.mirrors, debianMirror), suites: [suite, ...(updates ? [`${suite}-updates`] : [])] },
+    {
+      ...common,
+      uris: mirrors(request.mirrors, debianMirror),
+      suites: [suite, ...(updates ? [`${suite}-updates`] : [])],
+    },
     ...(security
-      ? [{ ...common, uris: mirrors(request.securityMirrors, debianSecurityMirror), suites: [`${suite}-security`] }]
+      ? [
+          {
+            ...common,
+            uris: mirrors(request.securityMirrors, debianSecurityMirror),
+            suites: [`${suite}-security`],
+          },
+        ]
       : []),
   ]
 }
@@ -70,7 +80,15 @@ export async function ubuntuSources(request: PresetRequest): Promise<readonly De
       uris: mirrors(request.mirrors, isPort ? ubuntuPortsMirror : ubuntuMirror),
       suites: [suite, ...(updates ? [`${suite}-updates`] : [])],
     },
-    ...(security ? [{ ...common, uris: mirrors(request.securityMirrors, securityMirror), suites: [`${suite}-security`] }] : []),
+    ...(security
+      ? [
+          {
+            ...common,
+            uris: mirrors(request.securityMirrors, securityMirror),
+            suites: [`${suite}-security`],
+          },
+        ]
+      : []),
   ]
 }
 
@@ -90,5 +108,7 @@ async function bundledKey(name: string): Promise<Uint8Array> {
 }
 
 function mirrors(given: readonly string[] | undefined, own: string): readonly string[] {
-  return given === undefined || given.length === 0 ? [own] : given.map((uri) => uri.replace(/\/+$/, ''))
+  return given === undefined || given.length === 0
+    ? [own]
+    : given.map((uri) => uri.replace(/\/+$/, ''))
 }

@@ -58,7 +58,9 @@ export async function loadIndexes(
   deps: RepositoryDeps,
 ): Promise<readonly LoadedIndex[]> {
   const wanted = sources
-    .filter(({ architectures }) => architectures === undefined || architectures.includes(architecture))
+    .filter(
+      ({ architectures }) => architectures === undefined || architectures.includes(architecture),
+    )
     .flatMap((source) => source.suites.map((suite) => ({ source, suite })))
   const step = new Step(deps.emit, wanted.length)
   // a failure ends the others; one unknown suite often comes with more (its updates), and the first is named
@@ -97,7 +99,8 @@ async function loadSuite(
     return await loadAll(source, loaded, architecture, deps)
   } catch (error) {
     // a mirror in the middle of its update serves old and new files: look once more at what it says now
-    if (deps.offline || !isPlinthError(error, 'DIGEST_MISMATCH', 'SIZE_MISMATCH', 'HTTP_STATUS')) throw error
+    if (deps.offline || !isPlinthError(error, 'DIGEST_MISMATCH', 'SIZE_MISMATCH', 'HTTP_STATUS'))
+      throw error
     const again = await loadRelease(source, suite, { ...deps, fresh: true })
     if (again.digest === loaded.digest) throw error
     return loadAll(source, again, architecture, deps)
@@ -113,7 +116,9 @@ function loadAll(
   const { release, suite, name } = loaded
   const files: readonly IndexFile[] = isFlat(suite)
     ? [findFlatIndex(release, architecture, name)]
-    : source.components.flatMap((component) => findIndexes(release, { component, architecture, name }))
+    : source.components.flatMap((component) =>
+        findIndexes(release, { component, architecture, name }),
+      )
   return Promise.all(
     files.map(async (file): Promise<LoadedIndex> => {
       const { digest, bytes } = await loadIndexFile(file, { source, loaded }, deps)
@@ -142,12 +147,24 @@ class Step {
   constructor(emit: Emit, total: number) {
     this.#emit = emit
     this.#total = total
-    emit({ type: 'step-started', id: 'indexes', title: `verify ${total} package ${total === 1 ? 'source' : 'sources'}`, total, unit: 'items' })
+    emit({
+      type: 'step-started',
+      id: 'indexes',
+      title: `verify ${total} package ${total === 1 ? 'source' : 'sources'}`,
+      total,
+      unit: 'items',
+    })
   }
 
   advance(suite: string): void {
     this.#done++
-    this.#emit({ type: 'step-progress', id: 'indexes', done: this.#done, total: this.#total, detail: suite })
+    this.#emit({
+      type: 'step-progress',
+      id: 'indexes',
+      done: this.#done,
+      total: this.#total,
+      detail: suite,
+    })
   }
 
   finish(indexes: readonly LoadedIndex[]): void {
@@ -163,11 +180,20 @@ class Step {
 
 /** Where a package's file is, on every mirror of its source. `Filename` is relative to the mirror, flat or not. */
 export function packageUrls(source: DebSource, filename: string): readonly string[] {
-  const path = filename.replace(/^(?:\.\/)+/, '').split('/').map(encodePath).join('/')
+  const path = filename
+    .replace(/^(?:\.\/)+/, '')
+    .split('/')
+    .map(encodePath)
+    .join('/')
   return source.uris.map((uri) => `${uri}/${path}`)
 }
 
 /** Mirrors keep `+` and `~` as they are in names; only what an address cannot hold is escaped. */
 function encodePath(part: string): string {
-  return encodeURIComponent(part).replaceAll('%2B', '+').replaceAll('%3A', ':').replaceAll('%40', '@').replaceAll('%2C', ',').replaceAll('%3D', '=')
+  return encodeURIComponent(part)
+    .replaceAll('%2B', '+')
+    .replaceAll('%3A', ':')
+    .replaceAll('%40', '@')
+    .replaceAll('%2C', ',')
+    .replaceAll('%3D', '=')
 }

@@ -1,5 +1,10 @@
 import { digestHex, sha256, type Digest } from '../../digest.ts'
-import { verifyClearsigned, verifyDetached, type Keyring, type Verified } from '../../deb/openpgp.ts'
+import {
+  verifyClearsigned,
+  verifyDetached,
+  type Keyring,
+  type Verified,
+} from '../../deb/openpgp.ts'
 import { checkRelease, type SkippableCheck } from '../../deb/release-check.ts'
 import { parseRelease, type Release } from '../../deb/release.ts'
 import { parseClearsigned } from '../../deb/clearsign.ts'
@@ -52,7 +57,8 @@ export async function loadRelease(
   const name = `${suite} of ${displayUrl(base.slice(0, base.length - suiteUrl('', suite).length))}`
 
   const document = await readBlob(deps, served.document)
-  const signature = served.signature === undefined ? undefined : await readBlob(deps, served.signature)
+  const signature =
+    served.signature === undefined ? undefined : await readBlob(deps, served.signature)
   const { text, signers } = await verifyOnce(document, signature, { source, name, served }, deps)
   const release = parseRelease(text, name)
   const skip: readonly SkippableCheck[] =
@@ -72,22 +78,42 @@ async function serve(
   deps: RepositoryDeps & { readonly fresh?: boolean | undefined },
 ): Promise<Served> {
   const bases = source.uris.map((uri) => suiteUrl(uri, suite))
-  const usable = known !== undefined && !deps.fresh && (await isStored(known, deps)) ? known : undefined
+  const usable =
+    known !== undefined && !deps.fresh && (await isStored(known, deps)) ? known : undefined
   if (deps.offline) {
     if (usable !== undefined) return usable
-    throw new PlinthError('UNREACHABLE', `cannot use suite '${suite}' offline: it was never fetched into this store`, {
-      hint: 'run once without --offline',
-    })
+    throw new PlinthError(
+      'UNREACHABLE',
+      `cannot use suite '${suite}' offline: it was never fetched into this store`,
+      {
+        hint: 'run once without --offline',
+      },
+    )
   }
-  const inRelease = await fetchFile(bases, 'InRelease', usable?.signature === undefined ? usable : undefined, deps)
-  if (inRelease !== undefined) return inRelease === 'known' && usable !== undefined ? usable : (inRelease as Served)
+  const inRelease = await fetchFile(
+    bases,
+    'InRelease',
+    usable?.signature === undefined ? usable : undefined,
+    deps,
+  )
+  if (inRelease !== undefined)
+    return inRelease === 'known' && usable !== undefined ? usable : (inRelease as Served)
   const release = await fetchFile(bases, 'Release', undefined, deps)
   if (release === undefined || release === 'known') throw suiteNotFound(source, suite)
-  const signature = await fetchFile([release.url.slice(0, release.url.lastIndexOf('/') + 1)], 'Release.gpg', undefined, deps)
+  const signature = await fetchFile(
+    [release.url.slice(0, release.url.lastIndexOf('/') + 1)],
+    'Release.gpg',
+    undefined,
+    deps,
+  )
   if (signature === undefined || signature === 'known') {
-    throw new PlinthError('SIGNATURE_MISSING', `cannot trust suite '${suite}' of ${displayUrl(source.uris[0] ?? '')}: it has neither InRelease nor Release.gpg`, {
-      hint: 'ask the publisher to sign the repository; an unsigned one cannot be used',
-    })
+    throw new PlinthError(
+      'SIGNATURE_MISSING',
+      `cannot trust suite '${suite}' of ${displayUrl(source.uris[0] ?? '')}: it has neither InRelease nor Release.gpg`,
+      {
+        hint: 'ask the publisher to sign the repository; an unsigned one cannot be used',
+      },
+    )
   }
   return { ...release, signature: signature.document }
 }
@@ -101,8 +127,22 @@ async function fetchFile(
 ): Promise<Served | 'known' | undefined> {
   const urls = bases.map((base) => `${base}${file}`)
   const document = await fetchDocument(
-    { urls, maxSize, ...(known !== undefined && { known: new Map([[known.url, known.validators]]) }), fresh: deps.fresh },
-    { ...deps, onRetry: (error) => deps.emit({ type: 'warning', code: error.code, message: error.message, hint: 'trying again' }) },
+    {
+      urls,
+      maxSize,
+      ...(known !== undefined && { known: new Map([[known.url, known.validators]]) }),
+      fresh: deps.fresh,
+    },
+    {
+      ...deps,
+      onRetry: (error) =>
+        deps.emit({
+          type: 'warning',
+          code: error.code,
+          message: error.message,
+          hint: 'trying again',
+        }),
+    },
   )
   if (document === undefined) return undefined
   if (document.unchanged) return 'known'
@@ -142,27 +182,43 @@ async function verifyOnce(
   deps: RepositoryDeps,
 ): Promise<Pick<Verified, 'text' | 'signers'>> {
   const now = deps.now()
-  const key = digestHex(sha256(JSON.stringify([served.document, served.signature, keyringDigest(source.signedBy)])))
+  const key = digestHex(
+    sha256(JSON.stringify([served.document, served.signature, keyringDigest(source.signedBy)])),
+  )
   const known = await readRecord<Verdict>(deps.store, 'verdicts', key)
   if (known !== undefined && (known.until === undefined || new Date(known.until) > now)) {
-    const text = signature === undefined ? parseClearsigned(document, name).text : Buffer.from(document).toString('utf8')
+    const text =
+      signature === undefined
+        ? parseClearsigned(document, name).text
+        : Buffer.from(document).toString('utf8')
     return { text, signers: known.signers }
   }
   const options = { keyring: source.signedBy, now, name }
   const verified =
-    signature === undefined ? await verifyClearsigned(document, options) : await verifyDetached(document, signature, options)
-  await writeRecord(deps.store, 'verdicts', key, { signers: verified.signers, until: verified.until?.toISOString() })
+    signature === undefined
+      ? await verifyClearsigned(document, options)
+      : await verifyDetached(document, signature, options)
+  await writeRecord(deps.store, 'verdicts', key, {
+    signers: verified.signers,
+    until: verified.until?.toISOString(),
+  })
   return verified
 }
 
 function keyringDigest(keyring: Keyring): Digest {
-  return sha256(JSON.stringify([keyring.keys.map((key) => sha256(key)), keyring.fingerprints ?? []]))
+  return sha256(
+    JSON.stringify([keyring.keys.map((key) => sha256(key)), keyring.fingerprints ?? []]),
+  )
 }
 
 function suiteNotFound(source: DebSource, suite: string): PlinthError {
   const where = source.uris.map(displayUrl).join(', ')
-  return new PlinthError('SUITE_NOT_FOUND', `there is no ${isFlat(suite) ? 'repository' : 'suite'} '${suite}' at ${where}`, {
-    hint: 'check its name and the mirror; old releases move to an archive mirror',
-    facts: { suite, uris: source.uris },
-  })
+  return new PlinthError(
+    'SUITE_NOT_FOUND',
+    `there is no ${isFlat(suite) ? 'repository' : 'suite'} '${suite}' at ${where}`,
+    {
+      hint: 'check its name and the mirror; old releases move to an archive mirror',
+      facts: { suite, uris: source.uris },
+    },
+  )
 }
