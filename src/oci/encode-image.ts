@@ -25,7 +25,7 @@ export function encodeImage(image: Image): EncodedImage {
     schemaVersion: 2,
     mediaType: mediaTypes.manifest,
     config: config.descriptor,
-    layers: image.layers.map(({ diffId: _, history: __, ...descriptor }) => descriptor),
+    layers: image.layers.map(({ diffId: _diffId, history: _history, ...descriptor }) => descriptor),
     annotations: hasAnnotations ? image.annotations : undefined,
   })
   const platform = indexPlatform(image.config)

@@ -1,13 +1,13 @@
 import { chmod, lstat, mkdir, readdir, realpath, rename, rm, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Entry } from '../entry.ts'
 import { PlinthError } from '../errors.ts'
 import type { Image } from '../image.ts'
 import { encodeImage } from '../oci/encode-image.ts'
 import { createdSeconds } from '../oci/image.ts'
 import type { Output, OutputDeps, Written } from '../ports.ts'
-import { contentDigests } from '../rootfs/contents.ts'
 import { layerEntries } from '../rootfs/layer.ts'
-import { openContents } from '../store/content.ts'
+import { contentReader } from '../store/content.ts'
 import { temporaryPath } from './atomic.ts'
 import { outputFailure, throwIfAborted } from './failure.ts'
 import { flatten } from './flatten.ts'
@@ -57,7 +57,7 @@ async function writeDirectory(image: Image, place: Place, deps: OutputDeps): Pro
   })
   try {
     await mkdir(temporary, { mode: 0o700 })
-    using contents = await openContents(store, contentDigests(entries))
+    using contents = contentReader(store)
     let done = 0
     const onEntry = (): void => {
       throwIfAborted(signal)
@@ -94,11 +94,19 @@ async function writeDirectory(image: Image, place: Place, deps: OutputDeps): Pro
       )
     })
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true })
+    await removeTree(temporary, entries)
     throw outputFailure(error, place.path)
   }
   const size = entries.reduce((sum, entry) => sum + (entry.type === 'file' ? entry.size : 0), 0)
   return { digest: encodeImage(image).manifest.descriptor.digest, size, path: place.path }
+}
+
+/** Removes a tree of ours, also where its directories are closed to their owner by now. */
+async function removeTree(root: string, entries: readonly Entry[]): Promise<void> {
+  for (const { type, path } of entries) {
+    if (type === 'directory') await chmod(join(root, path), 0o700).catch(() => {})
+  }
+  await rm(root, { recursive: true, force: true })
 }
 
 /** The real path to write; a link to an empty directory is followed. */

@@ -1,12 +1,10 @@
-import { type IncomingMessage, request as httpRequest } from 'node:http'
-import { request as httpsRequest } from 'node:https'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import type { IncomingMessage } from 'node:http'
 import { PlinthError } from '../errors.ts'
 import type { Output, OutputDeps } from '../ports.ts'
 import { imageArchive } from './archive-stream.ts'
 import { type EngineEndpoint, type EngineTls, parseEndpoint } from './engine-endpoint.ts'
 import { engineMessages } from './engine-messages.ts'
+import { askEngine } from './engine-request.ts'
 import { throwIfAborted } from './failure.ts'
 import { asStep, counted, readableSize } from './progress.ts'
 
@@ -51,8 +49,11 @@ async function firstThatAnswers(
   const failures: unknown[] = []
   for (const endpoint of candidates) {
     try {
-      const response = await send(endpoint, { method: 'GET', path: '/_ping' }, signal)
-      response.resume()
+      await askEngine(
+        endpoint,
+        { method: 'GET', path: '/_ping' },
+        { signal: patience(signal), read: skip },
+      )
       return endpoint
     } catch (error) {
       throwIfAborted(signal)
@@ -80,22 +81,25 @@ async function load(
 ): Promise<void> {
   const headers = { 'Content-Type': 'application/x-tar', 'Content-Length': archive.total }
   try {
-    const response = await send(
+    await askEngine(
       endpoint,
-      { method: 'POST', path: '/images/load?quiet=1', headers },
-      signal,
-      chunks,
+      { method: 'POST', path: '/images/load?quiet=1', headers, body: chunks },
+      {
+        signal,
+        read: async (response) => {
+          let refusal: string | undefined
+          for await (const { stream, status, error } of engineMessages(response)) {
+            refusal ??= error
+            const line = (stream ?? status ?? '').trim()
+            if (line !== '') emit({ type: 'output', id: archive.id, stream: 'stdout', line })
+          }
+          const failed = (response.statusCode ?? 500) >= 300
+          if (refusal !== undefined || failed) {
+            throw refused(endpoint, refusal ?? `HTTP ${response.statusCode}`)
+          }
+        },
+      },
     )
-    let refusal: string | undefined
-    for await (const { stream, status, error } of engineMessages(response)) {
-      refusal ??= error
-      const line = (stream ?? status ?? '').trim()
-      if (line !== '') emit({ type: 'output', id: archive.id, stream: 'stdout', line })
-    }
-    const failed = (response.statusCode ?? 500) >= 300
-    if (refusal !== undefined || failed) {
-      throw refused(endpoint, refusal ?? `HTTP ${response.statusCode}`)
-    }
   } catch (error) {
     throwIfAborted(signal)
     if (error instanceof PlinthError) throw error
@@ -110,48 +114,15 @@ async function load(
   }
 }
 
-/**
- * Sends a request; resolves with the answer's head. An engine may answer before it has read all of the
- * body, and hang up: then the answer counts. An error of the body itself counts before everything.
- */
-async function send(
-  endpoint: EngineEndpoint,
-  options: {
-    readonly method: string
-    readonly path: string
-    readonly headers?: Record<string, string | number>
-  },
-  signal: AbortSignal,
-  body?: AsyncIterable<Uint8Array>,
-): Promise<IncomingMessage> {
-  const request = (endpoint.secure ? httpsRequest : httpRequest)({
-    ...endpoint.options,
-    ...options,
-    signal,
-    agent: false,
-  })
-  const answered = new Promise<IncomingMessage>((resolve, reject) => {
-    request.once('response', resolve)
-    request.on('error', reject)
-  })
-  if (body === undefined) {
-    request.end()
-    return answered
-  }
-  let broken: { error: unknown } | undefined
-  const watched = async function* (): AsyncGenerator<Uint8Array> {
-    try {
-      yield* body
-    } catch (error) {
-      broken = { error }
-      throw error
-    }
-  }
-  const sent = pipeline(Readable.from(watched()), request)
-  const [, answer] = await Promise.allSettled([sent, answered])
-  if (broken !== undefined) throw broken.error
-  if (answer.status === 'rejected') throw answer.reason
-  return answer.value
+/** How long an engine may take to say that it is there. */
+const pingTimeout = 10_000
+
+function patience(signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(pingTimeout)])
+}
+
+async function skip(response: IncomingMessage): Promise<void> {
+  for await (const _ of response);
 }
 
 function refused({ address }: EngineEndpoint, why: string): PlinthError {

@@ -29,8 +29,7 @@ export async function flatten(
     }
     tree = applyChanges(tree, await readChanges(layer, tree, deps.store))
   }
-  checkParents(tree)
-  return tree
+  return withParents(tree)
 }
 
 /** The plain tar of a layer, decompressed as it is read; `DIGEST_MISMATCH` at its end when it is not its diff id. */
@@ -42,6 +41,8 @@ export async function* layerTar(layer: Layer, store: Store): AsyncGenerator<Uint
       `cannot read layer ${layer.digest}: its type is ${layer.mediaType}`,
     )
   }
+  // a damaged blob must be found as such and dropped, not as an archive that cannot be read
+  await store.verified(layer.digest)
   const hash = createHash('sha256')
   const limit = {
     name: `layer ${layer.digest}`,
@@ -155,17 +156,24 @@ function entryOf(member: TarMember, path: string, layer: Layer): Entry {
   }
 }
 
-/** Everything must be in directories: a path through a file or a symlink could be written elsewhere. */
-function checkParents(tree: Tree): void {
-  for (const path of tree.keys()) {
+/**
+ * The tree with the directories that paths imply but no layer states, as root's and 0755. Everything must
+ * be in directories: a path through a file or a symlink could be written elsewhere.
+ */
+function withParents(tree: Tree): Tree {
+  const result = new Map(tree)
+  for (const { path, mtime } of tree.values()) {
     for (let parent = parentOf(path); parent !== ''; parent = parentOf(parent)) {
-      const found = tree.get(parent)
-      if (found !== undefined && found.type !== 'directory') {
+      const found = result.get(parent)
+      if (found === undefined) {
+        result.set(parent, { type: 'directory', path: parent, mode: 0o755, uid: 0, gid: 0, mtime })
+      } else if (found.type !== 'directory') {
         throw new PlinthError(
           'PATH_UNSAFE',
           `cannot use the image: '${path}' is below '${parent}', which is a ${found.type}`,
         )
-      }
+      } else break
     }
   }
+  return result
 }

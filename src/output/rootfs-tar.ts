@@ -3,10 +3,9 @@ import type { Image } from '../image.ts'
 import { encodeImage } from '../oci/encode-image.ts'
 import { layerCompression } from '../oci/media-types.ts'
 import type { Output, Store } from '../ports.ts'
-import { contentDigests } from '../rootfs/contents.ts'
 import { gzipChunk } from '../rootfs/gzip-chunk.ts'
 import { layerEntries } from '../rootfs/layer.ts'
-import { openContents } from '../store/content.ts'
+import { contentReader } from '../store/content.ts'
 import { flatten, layerTar } from './flatten.ts'
 import { asStep, counted, readableSize } from './progress.ts'
 import { type OutputTarget, writeTarget } from './target.ts'
@@ -55,7 +54,7 @@ async function* plain(image: Image, store: Store, signal: AbortSignal): AsyncGen
     return
   }
   const entries = layerEntries(await flatten(image, { store, signal }), Number.MAX_SAFE_INTEGER)
-  using contents = await openContents(store, contentDigests(entries))
+  using contents = contentReader(store)
   yield* writeTar(entries, { open: (content, size) => contents.open(content, size) })
 }
 

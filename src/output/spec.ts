@@ -84,11 +84,12 @@ function fromFields(text: string, given: readonly string[]): OutputSpec {
     case 'docker':
       return { type: 'archive', dest }
     case 'oci':
+      if (dest === '-' && asTar === 'false') throw toStdout(text)
       return { type: asTar === 'true' ? 'archive' : 'oci', dest }
     case 'rootfs':
       return { type, dest, compression: rootfsCompression(text, dest, compression) }
     case 'dir':
-      if (dest === '-') throw invalid(text, 'a directory cannot go to standard output', forms)
+      if (dest === '-') throw toStdout(text)
       return { type, dest }
     default:
       throw invalid(text, `type '${type}' is not known`, forms)
@@ -125,4 +126,12 @@ function splitCsv(text: string): string[] {
 
 function invalid(text: string, why: string, hint: string): PlinthError {
   return new PlinthError('OUTPUT_INVALID', `cannot use the output '${text}': ${why}`, { hint })
+}
+
+function toStdout(text: string): PlinthError {
+  return invalid(
+    text,
+    'a directory cannot go to standard output',
+    'write dest=DIR, or type=docker,dest=-',
+  )
 }

@@ -26,6 +26,11 @@ const layer = (name: string): Layer => ({
 })
 const empty = emptyImage(parsePlatform('linux/amd64'), epoch)
 
+const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
+const json = (bytes: Uint8Array): Record<string, unknown> =>
+  JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>
+const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
+
 describe('an image', () => {
   test('keeps layers, diff ids and history in step', () => {
     const image = withConfig(
@@ -106,7 +111,6 @@ describe('encodeImage()', () => {
     const { manifest, config } = encodeImage(
       withConfig(appendLayer(empty, layer('a')), { Cmd: ['x'], User: undefined }, 'CMD'),
     )
-    const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
     expect(text(config.bytes)).toBe(
       `{"architecture":"amd64","config":{"Cmd":["x"]},"created":"2023-11-14T22:13:20Z","history":[{"created":"2023-11-14T22:13:20Z","created_by":"a"},{"created":"2023-11-14T22:13:20Z","created_by":"CMD","empty_layer":true}],"os":"linux","rootfs":{"diff_ids":["${sha256('a')}"],"type":"layers"}}`,
     )
@@ -149,10 +153,6 @@ describe('parseImage()', () => {
     { k: 'v' },
   )
   const encoded = encodeImage(image)
-  const json = (bytes: Uint8Array): Record<string, unknown> =>
-    JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>
-  const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
-
   /** The image with its documents changed, and the manifest made to fit the config again. */
   function documents(change: {
     manifest?: Record<string, unknown>

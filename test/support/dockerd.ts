@@ -27,9 +27,18 @@ export async function startDockerd(): Promise<PrivateDockerd> {
   const daemon = spawn(
     'dockerd',
     [
-      ...['--data-root', join(home, 'data'), '--exec-root', join(home, 'exec')],
-      ...['--pidfile', join(home, 'pid'), '-H', host],
-      ...['--iptables=false', '--ip-forward=false', '--ip-masq=false', '--bridge=none'],
+      '--data-root',
+      join(home, 'data'),
+      '--exec-root',
+      join(home, 'exec'),
+      '--pidfile',
+      join(home, 'pid'),
+      '-H',
+      host,
+      '--iptables=false',
+      '--ip-forward=false',
+      '--ip-masq=false',
+      '--bridge=none',
     ],
     {
       stdio: ['ignore', 'ignore', 'pipe'],
