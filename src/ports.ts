@@ -8,6 +8,7 @@ export type { Descriptor, OciPlatform } from './descriptor.ts'
 
 /** A blob being written: nothing of it is visible before `commit`, nothing remains after `abort`. */
 export interface BlobWriter {
+  /** Appends; the chunk must not change afterwards, it may be written later. */
   write(chunk: Uint8Array): Promise<void>
   /** Checks against `expected` and makes the blob visible: `DIGEST_MISMATCH`, `SIZE_MISMATCH`, `DISK_FULL`. */
   commit(expected?: {

@@ -1,6 +1,6 @@
 import { digestHex, sha256, type Digest } from '../digest.ts'
 import { fetchPackages } from '../distro/deb/fetch.ts'
-import { installDebs, packageOpener } from '../distro/deb/install.ts'
+import { installDebs, PackageOpener } from '../distro/deb/install.ts'
 import type { Emit } from '../events.ts'
 import type { Http } from '../http/http.ts'
 import type { RetryPolicy } from '../http/retry.ts'
@@ -55,7 +55,9 @@ export interface BuildResult {
 export async function build(request: BuildRequest, deps: BuildDeps): Promise<BuildResult> {
   const { plan } = request
   const compression = request.compression ?? 'gzip'
-  const key = sha256(JSON.stringify([formatVersion, compression, process.versions.zlib, layerInputs(plan)]))
+  const key = sha256(
+    JSON.stringify([formatVersion, compression, process.versions.zlib, layerInputs(plan)]),
+  )
   const known = request.noCache ? undefined : await knownLayer(key, deps)
   const layer = known ?? (await makeLayer(plan, compression, deps))
   if (!known) await writeRecord(deps.store, layerRecord, digestHex(key), layer)
@@ -75,7 +77,14 @@ export async function build(request: BuildRequest, deps: BuildDeps): Promise<Bui
   const written: Written[] = []
   for (const output of request.outputs) {
     deps.signal.throwIfAborted()
-    written.push(await output.write(image, { store: deps.store, names: request.names, emit: deps.emit, signal: deps.signal }))
+    written.push(
+      await output.write(image, {
+        store: deps.store,
+        names: request.names,
+        emit: deps.emit,
+        signal: deps.signal,
+      }),
+    )
   }
   return { image, digest: manifest.descriptor.digest, cached: known !== undefined, written }
 }
@@ -88,7 +97,13 @@ function layerInputs(plan: Plan): unknown {
     architecture: plan.architecture,
     epoch: plan.epoch,
     files: plan.files,
-    packages: plan.packages.map(({ name, architecture, digest, automatic, core }) => [name, architecture, digest, automatic, core]),
+    packages: plan.packages.map(({ name, architecture, digest, automatic, core }) => [
+      name,
+      architecture,
+      digest,
+      automatic,
+      core,
+    ]),
   }
 }
 
@@ -106,40 +121,60 @@ async function knownLayer(key: Digest, deps: BuildDeps): Promise<LayerBlob | und
   return layer
 }
 
-async function makeLayer(plan: Plan, compression: 'gzip' | 'none', deps: BuildDeps): Promise<LayerBlob> {
-  const opener = packageOpener(deps)
-  await fetchPackages(
-    plan.packages.map((pkg) => ({ ...pkg, urls: plan.sources[pkg.source]!.uris.map((uri) => join(uri, pkg.path)) })),
-    { ...deps, onPackage: (pkg) => opener.add(pkg) },
+async function makeLayer(
+  plan: Plan,
+  compression: 'gzip' | 'none',
+  deps: BuildDeps,
+): Promise<LayerBlob> {
+  const opener = new PackageOpener(plan, deps)
+  const fetching = fetchPackages(
+    plan.packages.map((pkg) => ({
+      ...pkg,
+      pkg,
+      urls: plan.sources[pkg.source]!.uris.map((uri) => join(uri, pkg.path)),
+    })),
+    { ...deps, onPackage: ({ pkg }) => opener.add(pkg) },
   )
-  const opened = await opener.opened(plan)
+  fetching.catch((error: unknown) => opener.fail(error))
   // compressing what packages bring goes on while their scripts run; they change little of it
   const ahead = new AbortController()
   let warming: Promise<unknown> = Promise.resolve()
   const warm = (tree: Tree) => {
     if (compression === 'gzip') {
-      warming = warmLayer(tree, plan.epoch, { store: deps.store, signal: ahead.signal }).catch(() => {})
+      warming = warmLayer(tree, plan.epoch, { store: deps.store, signal: ahead.signal }).catch(
+        () => {},
+      )
     }
   }
   try {
-    const tree = await installDebs(plan, opened, { ...deps, onUnpacked: warm })
+    const tree = await installDebs(plan, opener.opened, { ...deps, onUnpacked: warm })
     ahead.abort()
     return await compress(tree, plan, compression, deps)
   } finally {
     ahead.abort()
     await warming
+    await fetching.catch(() => {})
   }
 }
 
-async function compress(tree: Tree, plan: Plan, compression: 'gzip' | 'none', deps: BuildDeps): Promise<LayerBlob> {
+async function compress(
+  tree: Tree,
+  plan: Plan,
+  compression: 'gzip' | 'none',
+  deps: BuildDeps,
+): Promise<LayerBlob> {
   const id = 'layer'
   let total = 0
   for (const entry of tree.values()) total += entry.type === 'file' ? entry.size + 512 : 512
   deps.emit({ type: 'step-started', id, title: 'write the base layer', total, unit: 'bytes' })
-  const layer = await writeLayer(tree, { compression, epoch: plan.epoch }, {
-    ...deps,
-    onProgress: (done) => deps.emit({ type: 'step-progress', id, done }),
-  })
+  const layer = await writeLayer(
+    tree,
+    { compression, epoch: plan.epoch },
+    {
+      ...deps,
+      onProgress: (done) => deps.emit({ type: 'step-progress', id, done }),
+    },
+  )
   deps.emit({ type: 'step-finished', id, detail: `${tree.size} entries, ${megabytes(layer.size)}` })
   return layer
 }

@@ -12,7 +12,13 @@ export function applyInstructions(image: Image, instructions: readonly Instructi
 /** The environment every image starts with, as engines and Dockerfiles expect it. */
 export function withDefaultPath(image: Image): Image {
   const has = image.config.config.Env?.some((variable) => variable.startsWith('PATH='))
-  return has ? image : withConfig(image, { Env: [`PATH=${defaultPath}`, ...(image.config.config.Env ?? [])] }, `ENV PATH=${defaultPath}`)
+  return has
+    ? image
+    : withConfig(
+        image,
+        { Env: [`PATH=${defaultPath}`, ...(image.config.config.Env ?? [])] },
+        `ENV PATH=${defaultPath}`,
+      )
 }
 
 function applyInstruction(image: Image, instruction: Instruction): Image {
@@ -26,7 +32,9 @@ function configChange(config: RunConfig, instruction: Instruction): [RunConfig, 
     case 'env': {
       const names = Object.keys(instruction.values)
       const pairs = names.map((name) => `${name}=${instruction.values[name]}`)
-      const others = (config.Env ?? []).filter((pair) => !names.includes(pair.slice(0, pair.indexOf('='))))
+      const others = (config.Env ?? []).filter(
+        (pair) => !names.includes(pair.slice(0, pair.indexOf('='))),
+      )
       return [{ Env: [...others, ...pairs] }, `ENV ${pairs.join(' ')}`]
     }
     case 'label': {
@@ -43,19 +51,31 @@ function configChange(config: RunConfig, instruction: Instruction): [RunConfig, 
       return [{ Entrypoint: command, Cmd: undefined }, `ENTRYPOINT ${JSON.stringify(command)}`]
     }
     case 'workdir': {
-      const path = instruction.path.startsWith('/') ? instruction.path : `${config.WorkingDir ?? ''}/${instruction.path}`
+      const path = instruction.path.startsWith('/')
+        ? instruction.path
+        : `${config.WorkingDir ?? ''}/${instruction.path}`
       return [{ WorkingDir: path }, `WORKDIR ${path}`]
     }
     case 'user':
       return [{ User: instruction.user }, `USER ${instruction.user}`]
     case 'expose':
       return [
-        { ExposedPorts: { ...config.ExposedPorts, ...Object.fromEntries(instruction.ports.map((port) => [port, {}])) } },
+        {
+          ExposedPorts: {
+            ...config.ExposedPorts,
+            ...Object.fromEntries(instruction.ports.map((port) => [port, {}])),
+          },
+        },
         `EXPOSE ${instruction.ports.join(' ')}`,
       ]
     case 'volume':
       return [
-        { Volumes: { ...config.Volumes, ...Object.fromEntries(instruction.paths.map((path) => [path, {}])) } },
+        {
+          Volumes: {
+            ...config.Volumes,
+            ...Object.fromEntries(instruction.paths.map((path) => [path, {}])),
+          },
+        },
         `VOLUME ${JSON.stringify(instruction.paths)}`,
       ]
     case 'stopsignal':

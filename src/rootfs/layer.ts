@@ -3,8 +3,7 @@ import { writeTar, type ChunkRule } from '../archive/tar-write.ts'
 import type { Digest } from '../digest.ts'
 import type { Entry } from '../entry.ts'
 import type { Store } from '../ports.ts'
-import { openContents } from '../store/content.ts'
-import { contentDigests } from './contents.ts'
+import { contentReader } from '../store/content.ts'
 import { gzipChunk } from './gzip-chunk.ts'
 import { sortedEntries, withOrderedLinks, type Tree } from './tree.ts'
 
@@ -54,7 +53,8 @@ export async function writeLayer(
     let uncompressedSize = 0
     const count = (chunk: Uint8Array) => {
       deps.signal.throwIfAborted()
-      diff.update(chunk)
+      // the writer hashes what it is given: without compression that is the same
+      if (options.compression !== 'none') diff.update(chunk)
       uncompressedSize += chunk.length
       deps.onProgress?.(uncompressedSize)
     }
@@ -76,7 +76,8 @@ export async function writeLayer(
       for (const member of pending) await writer.write(await member)
     }
     const { digest, size } = await writer.commit()
-    const diffId = `sha256:${diff.digest('hex')}` as Digest
+    const diffId =
+      options.compression === 'none' ? digest : (`sha256:${diff.digest('hex')}` as Digest)
     return { mediaType: mediaTypes[options.compression], digest, size, diffId, uncompressedSize }
   } finally {
     await writer.abort()
@@ -121,7 +122,7 @@ function nameHash(path: string): number {
 
 async function* tarChunks(tree: Tree, epoch: number, store: Store): AsyncGenerator<Buffer> {
   const entries = layerEntries(tree, epoch)
-  using contents = await openContents(store, contentDigests(entries))
+  using contents = contentReader(store)
   yield* writeTar(entries, { open: contents.open, chunks: layerChunks })
 }
 

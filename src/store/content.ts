@@ -4,74 +4,68 @@ import type { Content } from '../entry.ts'
 import { PlinthError } from '../errors.ts'
 import type { Store } from '../ports.ts'
 
-/** Reads file contents that are slices of blobs; keeps the blobs open while it lives. */
+/** Reads the contents of entries; blobs stay open until it is disposed of. */
 export interface ContentReader extends Disposable {
-  /** All of a small content at once, a large one in pieces of 1 MiB. Its blob must have been `prepare`d. */
-  open(content: Content, size: number): Uint8Array | Iterable<Uint8Array>
-  /** All of a content in memory. */
-  bytes(content: Content, size: number): Uint8Array
+  /** All of a small content at once, a large one in pieces of 1 MiB. */
+  open(content: Content, size: number): Uint8Array | AsyncIterable<Uint8Array>
+  /** All of it in memory. */
+  bytes(content: Content, size: number): Promise<Uint8Array>
 }
 
 const pieceSize = 1024 * 1024
+const maxOpen = 512
 
-/**
- * Opens a reader over `digests`, each verified first (`STORE_CORRUPT` when one is damaged).
- * At most `maxOpen` files are open at once.
- */
-export async function openContents(
-  store: Store,
-  digests: Iterable<Digest>,
-  maxOpen = 256,
-): Promise<ContentReader> {
-  const paths = new Map<Digest, string>()
-  for (const digest of new Set(digests)) paths.set(digest, await store.verified(digest))
+/** A reader over the store's blobs, each verified before its first byte is used: `STORE_CORRUPT` otherwise. */
+export function contentReader(store: Store): ContentReader {
   const files = new Map<Digest, number>()
 
-  const file = (digest: Digest): number => {
+  const fileOf = async (digest: Digest): Promise<number> => {
     const open = files.get(digest)
     if (open !== undefined) return open
-    const path = paths.get(digest)
-    if (path === undefined) throw new Error(`${digest} was not prepared`)
-    if (files.size >= maxOpen) {
+    const path = await store.verified(digest)
+    // another reader may have opened it meanwhile
+    const file = files.get(digest) ?? openSync(path, 'r')
+    files.set(digest, file)
+    if (files.size > maxOpen) {
       const [oldest, handle] = files.entries().next().value!
-      closeSync(handle)
       files.delete(oldest)
+      closeSync(handle)
     }
-    const handle = openSync(path, 'r')
-    files.set(digest, handle)
-    return handle
+    return file
   }
-  const slice = (digest: Digest, offset: number, size: number): Buffer => {
-    const bytes = Buffer.allocUnsafe(size)
-    let done = 0
-    while (done < size) {
-      const count = readSync(file(digest), bytes, done, size - done, offset + done)
-      if (count === 0)
-        throw new PlinthError(
-          'STORE_CORRUPT',
-          `cannot read ${digest}: it ends at byte ${offset + done}`,
-        )
-      done += count
-    }
-    return bytes
-  }
-  function* pieces(digest: Digest, offset: number, size: number): Generator<Uint8Array> {
+  async function* slices(digest: Digest, offset: number, size: number): AsyncGenerator<Uint8Array> {
     for (let done = 0; done < size; done += pieceSize) {
-      yield slice(digest, offset + done, Math.min(pieceSize, size - done))
+      const length = Math.min(pieceSize, size - done)
+      yield slice(await fileOf(digest), offset + done, length, digest)
     }
   }
   return {
-    open: (content, size) => {
+    open(content, size) {
       if (content.kind === 'bytes') return content.bytes
-      return size <= pieceSize
-        ? slice(content.digest, content.offset, size)
-        : pieces(content.digest, content.offset, size)
+      const file = files.get(content.digest)
+      if (file !== undefined && size <= pieceSize)
+        return slice(file, content.offset, size, content.digest)
+      return slices(content.digest, content.offset, size)
     },
-    bytes: (content, size) =>
-      content.kind === 'bytes' ? content.bytes : slice(content.digest, content.offset, size),
-    [Symbol.dispose]: () => {
-      for (const handle of files.values()) closeSync(handle)
+    async bytes(content, size) {
+      if (content.kind === 'bytes') return content.bytes
+      return slice(await fileOf(content.digest), content.offset, size, content.digest)
+    },
+    [Symbol.dispose]() {
+      for (const file of files.values()) closeSync(file)
       files.clear()
     },
   }
+}
+
+function slice(file: number, offset: number, length: number, digest: Digest): Uint8Array {
+  const bytes = Buffer.allocUnsafe(length)
+  for (let done = 0; done < length;) {
+    const count = readSync(file, bytes, done, length - done, offset + done)
+    if (count === 0) {
+      throw new PlinthError('STORE_CORRUPT', `${digest} ends before byte ${offset + length}`)
+    }
+    done += count
+  }
+  return bytes
 }

@@ -115,13 +115,26 @@ class DirectoryStore implements Store {
     const hash = createHash('sha256')
     let size = 0
     let state: 'open' | 'done' = 'open'
+    // hashing here and writing on the thread pool go on side by side, a few chunks deep
+    const writing = new Set<Promise<void>>()
+    let failure: unknown
+    const settled = async () => {
+      await Promise.all(writing)
+      if (failure !== undefined) failed(failure)
+    }
     return {
       write: async (chunk) => {
+        const job = writeAll(file, chunk, size)
+          .catch((error: unknown) => void (failure ??= error))
+          .finally(() => writing.delete(job))
+        writing.add(job)
         hash.update(chunk)
         size += chunk.length
-        await writeAll(file, chunk).catch(failed)
+        if (writing.size >= maxWriting) await Promise.race(writing)
+        if (failure !== undefined) failed(failure)
       },
       commit: async (expected) => {
+        await settled()
         const digest = `sha256:${hash.digest('hex')}` as Digest
         if (expected?.size !== undefined && size !== expected.size) {
           throw new PlinthError(
@@ -144,6 +157,7 @@ class DirectoryStore implements Store {
       abort: async () => {
         if (state === 'done') return
         state = 'done'
+        await Promise.all(writing)
         await file.close().catch(() => {})
         await rm(temporary, { force: true })
       },
@@ -231,10 +245,17 @@ class DirectoryStore implements Store {
   }
 }
 
-async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+const maxWriting = 4
+
+async function writeAll(file: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
   let offset = 0
   while (offset < chunk.length) {
-    const { bytesWritten } = await file.write(chunk, offset, chunk.length - offset)
+    const { bytesWritten } = await file.write(
+      chunk,
+      offset,
+      chunk.length - offset,
+      position + offset,
+    )
     offset += bytesWritten
   }
 }

@@ -17,8 +17,6 @@ export interface ConfigurePackage {
 
 export interface ConfigureOptions {
   readonly epoch: number
-  /** the program that stands in for awk until one is chosen */
-  readonly awk: string | undefined
   /** whether the unpacked tree has a path */
   has(path: string): boolean
 }
@@ -70,7 +68,9 @@ export async function configureDebs(
 
   const preinsts = packages.filter((pkg) => pkg.hasPreinst && !pkg.late)
   preinsts.sort((a, b) => Number(b.name === 'base-passwd') - Number(a.name === 'base-passwd'))
-  await session.preinsts(preinsts, options.awk)
+  // what stands in for awk until an alternative is set
+  const awk = ['mawk', 'gawk', 'original-awk'].find((name) => options.has(`usr/bin/${name}`))
+  await session.preinsts(preinsts, awk)
 
   if (late.length > 0) await unpackLate(packages, late, session)
   await session.dpkg('configure', ['--configure', '-a'])

@@ -1,13 +1,13 @@
-import type { Change } from '../../entry.ts'
+import type { Change, Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
 import type { Emit } from '../../events.ts'
 import type { Plan, PlannedPackage } from '../../plan.ts'
 import type { Executor, Store } from '../../ports.ts'
-import { applyChanges, sortedEntries, withOrderedLinks, type Tree } from '../../rootfs/tree.ts'
-import { openContents } from '../../store/content.ts'
+import { applyChanges, type Tree } from '../../rootfs/tree.ts'
+import { contentReader, type ContentReader } from '../../store/content.ts'
 import { cleanUp } from './cleanup.ts'
 import { configureDebs, configureStubs } from './configure.ts'
-import { unpackedSystem, type OpenedDeb, type UnpackedSystem } from './rootfs.ts'
+import { unpackSystem, type OpenedDeb, type UnpackingSystem } from './rootfs.ts'
 import { unpackDeb } from './unpack.ts'
 
 export interface InstallDeps {
@@ -20,84 +20,85 @@ export interface InstallDeps {
 }
 
 /** Unpacks packages as their files arrive, a few at a time. */
-export function packageOpener(deps: Pick<InstallDeps, 'store' | 'signal'>): {
-  add(pkg: PlannedPackage): void
-  /** All that were added, in the order of `plan`. */
-  opened(plan: Plan): Promise<OpenedDeb[]>
-} {
-  // decompression runs on Node's thread pool, which has four threads; more would only hold memory
-  const slots = 4
-  const results = new Map<PlannedPackage, Promise<OpenedDeb>>()
-  const waiting: (() => void)[] = []
-  let running = 0
-  const run = async (planned: PlannedPackage): Promise<OpenedDeb> => {
-    if (running >= slots) await new Promise<void>((start) => waiting.push(start))
-    running++
-    try {
-      deps.signal.throwIfAborted()
-      return {
-        planned,
-        deb: await unpackDeb(planned.digest, `${planned.name} ${planned.version}`, deps.store),
-      }
-    } finally {
-      running--
-      waiting.shift()?.()
+export class PackageOpener {
+  readonly #deps: Pick<InstallDeps, 'store' | 'signal'>
+  readonly #results = new Map<PlannedPackage, PromiseWithResolvers<OpenedDeb>>()
+  readonly #waiting: PlannedPackage[] = []
+  #running = 0
+
+  constructor(plan: Plan, deps: Pick<InstallDeps, 'store' | 'signal'>) {
+    this.#deps = deps
+    for (const pkg of plan.packages) {
+      const result = withResolvers<OpenedDeb>()
+      // whoever reads the result is told; nobody may be reading yet
+      result.promise.catch(() => {})
+      this.#results.set(pkg, result)
     }
   }
-  return {
-    add: (pkg) => {
-      const result = run(pkg)
-      // reported by `opened`
-      result.catch(() => {})
-      results.set(pkg, result)
-    },
-    opened: (plan) => Promise.all(plan.packages.map((pkg) => results.get(pkg) ?? run(pkg))),
+
+  /** The package's file is in the store now. */
+  add(pkg: PlannedPackage): void {
+    this.#waiting.push(pkg)
+    if (this.#running < slots) void this.#work()
   }
+
+  /** No file will come any more. */
+  fail(error: unknown): void {
+    for (const { reject } of this.#results.values()) reject(error)
+  }
+
+  /** Every package of the plan, in its order, as it gets ready. */
+  get opened(): readonly Promise<OpenedDeb>[] {
+    return [...this.#results.values()].map(({ promise }) => promise)
+  }
+
+  async #work(): Promise<void> {
+    this.#running++
+    for (let pkg = this.#waiting.shift(); pkg !== undefined; pkg = this.#waiting.shift()) {
+      const { resolve, reject } = this.#results.get(pkg)!
+      try {
+        this.#deps.signal.throwIfAborted()
+        const deb = await unpackDeb(pkg.digest, `${pkg.name} ${pkg.version}`, this.#deps.store)
+        resolve({ planned: pkg, deb })
+      } catch (error) {
+        reject(error)
+      }
+    }
+    this.#running--
+  }
+}
+
+/** Decompression runs on Node's thread pool, which has four threads; more at once would only hold memory. */
+const slots = 4
+
+interface PromiseWithResolvers<T> {
+  readonly promise: Promise<T>
+  readonly resolve: (value: T) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Promise.withResolvers, which Node 20 lacks. */
+function withResolvers<T>(): PromiseWithResolvers<T> {
+  let resolve!: (value: T) => void
+  let reject!: (error: unknown) => void
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes
+    reject = no
+  })
+  return { promise, resolve, reject }
 }
 
 /**
- * Makes the configured root filesystem of a plan from its unpacked packages.
- * Errors: those of `unpackedSystem`, `configureDebs` and the executor.
+ * Makes the configured root filesystem of a plan: unpacks into a workspace while packages get ready, runs
+ * their scripts there, and folds what those changed into the tree.
+ * Errors: those of `unpackSystem`, `configureDebs` and the executor.
  */
 export async function installDebs(
   plan: Plan,
-  opened: readonly OpenedDeb[],
+  opened: readonly Promise<OpenedDeb>[],
   deps: InstallDeps,
 ): Promise<Tree> {
-  const system = await assemble(plan, opened, deps)
-  deps.onUnpacked?.(system.tree)
-  const changes = await configure(plan, system, deps)
-  const kept = changes.filter(
-    ({ path }) => !configureStubs.some((stub) => path === stub || path.startsWith(`${stub}/`)),
-  )
-  return cleanUp(applyChanges(system.tree, kept))
-}
-
-async function assemble(
-  plan: Plan,
-  opened: readonly OpenedDeb[],
-  deps: InstallDeps,
-): Promise<UnpackedSystem> {
-  using contents = await openContents(
-    deps.store,
-    opened.map(({ deb }) => deb.data),
-  )
-  return unpackedSystem(plan, opened, (a, b) => {
-    if (a.type !== b.type) return false
-    if (a.type === 'symlink' && b.type === 'symlink') return a.target === b.target
-    if (a.type !== 'file' || b.type !== 'file' || a.size !== b.size) return false
-    return (
-      Buffer.compare(contents.bytes(a.content, a.size), contents.bytes(b.content, b.size)) === 0
-    )
-  })
-}
-
-async function configure(
-  plan: Plan,
-  system: UnpackedSystem,
-  deps: InstallDeps,
-): Promise<readonly Change[]> {
-  if (!system.tree.has('usr/bin/dpkg')) {
+  if (!plan.packages.some(({ name }) => name === 'dpkg')) {
     throw new PlinthError(
       'UNSATISFIABLE',
       'cannot configure the packages: dpkg is not among them',
@@ -106,35 +107,60 @@ async function configure(
       },
     )
   }
+  using contents = contentReader(deps.store)
+  const system = await unpackSystem(plan, opened, (a, b) => sameContent(a, b, contents))
+  const changes = await configure(plan, system, deps)
+  const kept = changes.filter(
+    ({ path }) => !configureStubs.some((stub) => path === stub || path.startsWith(`${stub}/`)),
+  )
+  return cleanUp(applyChanges(system.tree, kept))
+}
+
+async function sameContent(a: Entry, b: Entry, contents: ContentReader): Promise<boolean> {
+  if (a.type === 'symlink' && b.type === 'symlink') return a.target === b.target
+  if (a.type !== 'file' || b.type !== 'file' || a.size !== b.size) return false
+  const [left, right] = await Promise.all(
+    [a, b].map((file) => contents.bytes(file.content, file.size)),
+  )
+  return Buffer.compare(left!, right!) === 0
+}
+
+async function configure(
+  plan: Plan,
+  system: UnpackingSystem,
+  deps: InstallDeps,
+): Promise<readonly Change[]> {
+  const { emit, signal } = deps
+  await using workspace = await deps.executor.open(system.entries, {
+    signal,
+    // what late packages unpack and scripts make comes on top
+    sizeHint: plan.packages.reduce((sum, pkg) => sum + pkg.installedSize, 0) * 2,
+  })
+  deps.onUnpacked?.(system.tree)
+  const packages = system.packages()
   const id = 'configure'
-  deps.emit({
+  emit({
     type: 'step-started',
     id,
     title: 'configure packages',
-    total: system.packages.length,
+    total: packages.length,
     unit: 'items',
   })
   try {
-    const base = sortedEntries(withOrderedLinks(system.tree))
-    await using workspace = await deps.executor.open(base, {
-      signal: deps.signal,
-      // what late packages unpack and scripts make comes on top
-      sizeHint: plan.packages.reduce((sum, pkg) => sum + pkg.installedSize, 0) * 2,
-    })
     await configureDebs(
-      system.packages,
-      { epoch: plan.epoch, awk: system.awk, has: (path) => system.tree.has(path) },
+      packages,
+      { epoch: plan.epoch, has: (path) => system.tree.has(path) },
       {
         workspace,
-        onLine: (stream, line) => deps.emit({ type: 'output', id, stream, line }),
-        onProgress: (done) => deps.emit({ type: 'step-progress', id, done }),
+        onLine: (stream, line) => emit({ type: 'output', id, stream, line }),
+        onProgress: (done) => emit({ type: 'step-progress', id, done }),
       },
     )
     const changes = await workspace.changes()
-    deps.emit({ type: 'step-finished', id, detail: `${system.packages.length} packages` })
+    emit({ type: 'step-finished', id, detail: `${packages.length} packages` })
     return changes
   } catch (error) {
-    deps.emit({ type: 'step-failed', id })
+    emit({ type: 'step-failed', id })
     throw error
   }
 }

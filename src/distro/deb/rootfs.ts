@@ -4,8 +4,8 @@ import { satisfiesVersion } from '../../deb/version.ts'
 import type { Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
 import type { Plan, PlannedPackage } from '../../plan.ts'
-import type { Tree } from '../../rootfs/tree.ts'
-import { assembleDebs, type DebPart } from './assemble.ts'
+import { parentOf, type Tree } from '../../rootfs/tree.ts'
+import { Assembly, type DebPart } from './assemble.ts'
 import type { ConfigurePackage } from './configure.ts'
 import { dpkgDatabase } from './dpkg-database.ts'
 import type { UnpackedDeb } from './unpack.ts'
@@ -16,52 +16,60 @@ export interface OpenedDeb {
   readonly deb: UnpackedDeb
 }
 
-/** A Debian system that is unpacked and not configured. */
-export interface UnpackedSystem {
+/** A Debian system as it is being unpacked; all of it is known when its entries have been read. */
+export interface UnpackingSystem {
+  /** what to write, in order, while packages arrive; a path may come again with other metadata or content */
+  readonly entries: AsyncIterable<Entry>
+  /** the whole tree; complete at the end of `entries` */
   readonly tree: Tree
-  /** all packages, in plan order, as `configureDebs` takes them */
-  readonly packages: readonly ConfigurePackage[]
-  /** the program that stands in for `awk` while preinsts run */
-  readonly awk: string | undefined
+  /** all packages, in plan order, as `configureDebs` takes them; at the end of `entries` */
+  packages(): readonly ConfigurePackage[]
 }
 
 /**
- * The root filesystem of a plan before its scripts run: packages laid over each other, dpkg's database that
- * says so, and apt's configuration. Packages outside the core that have a preinst are left to dpkg: their
- * scripts may divert or prepare what unpacking then meets.
+ * The root filesystem of a plan before its scripts run: packages laid over each other in plan order, dpkg's
+ * database that says so, and apt's configuration. Packages outside the core that have a preinst are left to
+ * dpkg: their scripts may divert or prepare what unpacking then meets.
  *
- * Throws `FILE_CONFLICT`, `PATH_UNSAFE`, `CONTROL_INVALID`.
+ * Reading `entries` throws `FILE_CONFLICT`, `PATH_UNSAFE`, `CONTROL_INVALID`, and what `opened` rejects with.
  */
-export function unpackedSystem(
+export async function unpackSystem(
   plan: Plan,
-  opened: readonly OpenedDeb[],
-  sameContent: (a: Entry, b: Entry) => boolean,
-): UnpackedSystem {
+  opened: readonly Promise<OpenedDeb>[],
+  sameContent: (a: Entry, b: Entry) => Promise<boolean>,
+): Promise<UnpackingSystem> {
   const mtime = plan.epoch
-  const all = opened.map(describe)
-  const early = all.filter(({ configure }) => configure.late === undefined)
-  const { tree: packed, lists } = assembleDebs(
-    early.map(({ part }) => part),
-    { usrMerge: isUsrMerged(opened), mtime, sameContent },
-  )
-  const tree = new Map(packed)
-  const database = dpkgDatabase(
-    early.map(({ part, deb }) => ({ ...part, deb, list: lists.get(part)! })),
-    { architecture: plan.architecture, foreignArchitectures: foreignArchitectures(plan), mtime },
-  )
-  for (const entry of [...database, ...configuration(plan, tree)]) {
-    const existing = tree.get(entry.path)
-    if (entry.type === 'directory' && existing) continue
-    tree.set(entry.path, entry)
+  const assembly = new Assembly({ usrMerge: await isUsrMerged(plan, opened), mtime, sameContent })
+  const tree = new Map<string, Entry>()
+  const all: Described[] = []
+  async function* entries(): AsyncGenerator<Entry> {
+    for (const one of opened) {
+      const described = describe(await one)
+      all.push(described)
+      if (described.configure.late === undefined) yield* await assembly.add(described.part)
+    }
+    for (const [path, entry] of assembly.tree) tree.set(path, entry)
+    const early = all.filter(({ configure }) => configure.late === undefined)
+    const database = dpkgDatabase(
+      early.map(({ part, deb }) => ({ ...part, deb, list: assembly.listOf(part) })),
+      { architecture: plan.architecture, foreignArchitectures: foreignArchitectures(plan), mtime },
+    )
+    for (const entry of [...database, ...configuration(plan, tree)]) {
+      if (entry.type === 'directory' && tree.has(entry.path)) continue
+      for (const made of [...missingParents(tree, entry.path, mtime), entry]) {
+        tree.set(made.path, made)
+        yield made
+      }
+    }
   }
-  fillParents(tree, mtime)
   return {
+    entries: entries(),
     tree,
-    packages: all.map(({ configure, preDepends }) => ({
-      ...configure,
-      preDepends: closure(preDepends, all),
-    })),
-    awk: ['mawk', 'gawk', 'original-awk'].find((name) => tree.has(`usr/bin/${name}`)),
+    packages: () =>
+      all.map(({ configure, preDepends }) => ({
+        ...configure,
+        preDepends: closure(preDepends, all),
+      })),
   }
 }
 
@@ -156,13 +164,11 @@ function dependencyNames(deb: UnpackedDeb): string[] {
 }
 
 /** Merged /usr is what the packages say they are made for (Debian since 12, Ubuntu since 20.10). */
-function isUsrMerged(opened: readonly OpenedDeb[]): boolean {
-  return opened.some(
-    ({ planned, deb }) =>
-      planned.name === 'usrmerge' ||
-      planned.name === 'usr-is-merged' ||
-      (planned.name === 'base-files' &&
-        deb.entries.some((e) => e.path === 'bin' && e.type === 'symlink')),
+async function isUsrMerged(plan: Plan, opened: readonly Promise<OpenedDeb>[]): Promise<boolean> {
+  if (plan.packages.some(({ name }) => name === 'usrmerge' || name === 'usr-is-merged')) return true
+  const baseFiles = await opened[plan.packages.findIndex(({ name }) => name === 'base-files')]
+  return (
+    baseFiles?.deb.entries.some(({ path, type }) => path === 'bin' && type === 'symlink') ?? false
   )
 }
 
@@ -201,12 +207,10 @@ function configuration(plan: Plan, tree: Tree): Entry[] {
   return entries
 }
 
-function fillParents(tree: Map<string, Entry>, mtime: number): void {
-  for (const path of [...tree.keys()]) {
-    for (let slash = path.lastIndexOf('/'); slash > 0; slash = path.lastIndexOf('/', slash - 1)) {
-      const parent = path.slice(0, slash)
-      if (tree.has(parent)) break
-      tree.set(parent, { type: 'directory', path: parent, mode: 0o755, uid: 0, gid: 0, mtime })
-    }
+function missingParents(tree: Tree, path: string, mtime: number): Entry[] {
+  const missing: Entry[] = []
+  for (let at = parentOf(path); at !== '' && !tree.has(at); at = parentOf(at)) {
+    missing.unshift({ type: 'directory', path: at, mode: 0o755, uid: 0, gid: 0, mtime })
   }
+  return missing
 }

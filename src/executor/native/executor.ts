@@ -2,7 +2,8 @@ import type { Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
 import type { Emit } from '../../events.ts'
 import type { Executor, ExecutorOptions, Store, Workspace } from '../../ports.ts'
-import { contentReader } from './content.ts'
+import { plainState } from './collect-plain.ts'
+import { contentReader } from '../../store/content.ts'
 import { extract } from './extract.ts'
 import { openHolder } from './holder.ts'
 import { choosePlace, forgetPlace, sizeOf } from './scratch.ts'
@@ -70,9 +71,11 @@ export function nativeExecutor(deps: NativeDeps): NativeExecutor {
         const entries = new Map<string, Entry>()
         await extract(holder, remembered(base, entries), { into: 'lower', open: contents.open })
         const mounted = await holder.mount(deps.storage ?? 'overlay')
+        const plain = mounted.storage === 'copy' ? await plainState(holder) : undefined
         return openWorkspace({
           holder,
           mounted,
+          plain,
           contents,
           hostname,
           signal,

@@ -5,17 +5,20 @@ import { PlinthError } from '../../errors.ts'
 import type { ExitStatus, RunRequest, Store, Workspace } from '../../ports.ts'
 import { diff } from './changes.ts'
 import { collect, sameContent } from './collect.ts'
-import type { ContentReader } from './content.ts'
+import { collectPlain, type PlainState } from './collect-plain.ts'
+import type { ContentReader } from '../../store/content.ts'
 import { extract } from './extract.ts'
 import type { Holder, Mounted } from './holder.ts'
 import { hostNetworkFiles } from './network.ts'
-import { listScript, readScript, resolveScript } from './scripts.ts'
+import { readScript, resolveScript } from './scripts.ts'
 import { runIn } from './run.ts'
 
 /** What an open workspace is made of. */
 export interface WorkspaceParts {
   readonly holder: Holder
   readonly mounted: Mounted
+  /** how the tree was before anything ran, where there is no overlay to tell */
+  readonly plain: PlainState | undefined
   readonly base: ReadonlyMap<string, Entry>
   readonly contents: ContentReader
   readonly store: Store
@@ -25,7 +28,7 @@ export interface WorkspaceParts {
 
 /** The workspace over a holder. What is asked of it happens one after another, in the order asked. */
 export function openWorkspace(parts: WorkspaceParts): Workspace {
-  const { holder, mounted, base, contents, store, hostname, signal } = parts
+  const { holder, mounted, plain, base, contents, store, hostname, signal } = parts
   const stubs = new Set(mounted.view.stubs)
   let queue: Promise<unknown> = Promise.resolve()
   let disposed: Promise<void> | undefined
@@ -136,7 +139,7 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
         const { found, removed } =
           mounted.storage === 'overlay'
             ? await collect(holder, 'upper', { store })
-            : await collectPlain(holder, base, store)
+            : await collectPlain(holder, plain!, { base, store })
         return diff({
           base,
           found,
@@ -182,39 +185,6 @@ function moved(entry: Entry, places: ReadonlyMap<string, Resolved>): Entry {
   return entry.type === 'hardlink'
     ? { ...entry, path, target: below(entry.target) }
     : { ...entry, path }
-}
-
-/** Without an overlay: every path whose change time is not before the run, and what the base has and the disk has not. */
-async function collectPlain(holder: Holder, base: ReadonlyMap<string, Entry>, store: Store) {
-  const { code, stderr, stdout } = await holder.tool([holder.tools.sh, '-c', listScript], 'lower', {
-    output: 'keep',
-  })
-  if (code !== 0) throw new PlinthError('IO', `cannot list the workspace: ${stderr}`)
-  const [marker, ...lines] = stdout.toString().split('\0').slice(0, -1)
-  const start = nanoseconds(marker!)
-  const present = new Set<string>()
-  const paths: string[] = []
-  for (const line of lines) {
-    const space = line.indexOf(' ')
-    const path = line.slice(space + 1)
-    present.add(path)
-    if (nanoseconds(line.slice(0, space)) >= start) paths.push(path)
-  }
-  const { found } = await collect(holder, 'lower', { store, paths: paths.toSorted() })
-  const removed = [...base.values()]
-    .filter((e) => !present.has(e.path) && (holder.ids.kind === 'none' || !isDevice(e)))
-    .map((e) => e.path)
-  return { found, removed }
-}
-
-function isDevice({ type }: Entry): boolean {
-  return type === 'character' || type === 'block'
-}
-
-/** A time as find(1) prints it, `seconds.fraction` with ten digits. */
-function nanoseconds(text: string): bigint {
-  const [seconds, fraction = ''] = text.split('.')
-  return BigInt(seconds!) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'))
 }
 
 function throwIfAborted(signal: AbortSignal): void {
