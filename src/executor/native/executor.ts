@@ -1,7 +1,7 @@
 import type { Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
 import type { Emit } from '../../events.ts'
-import type { Executor, ExecutorOptions, Store, Workspace } from '../../ports.ts'
+import type { Executor, Store } from '../../ports.ts'
 import { plainState } from './collect-plain.ts'
 import { contentReader } from '../../store/content.ts'
 import { extract } from './extract.ts'
@@ -26,17 +26,6 @@ export interface NativeDeps {
   readonly storage?: 'overlay' | 'copy' | undefined
 }
 
-/** Options of this executor beyond the port's. */
-export interface NativeOptions extends ExecutorOptions {
-  /** bytes the base takes, when it is not given as an array; unknown sizes go to disk */
-  readonly sizeHint?: number | undefined
-}
-
-/** The executor that needs only Linux and util-linux. */
-export interface NativeExecutor extends Executor {
-  open(base: Iterable<Entry> | AsyncIterable<Entry>, options: NativeOptions): Promise<Workspace>
-}
-
 /**
  * Runs processes in namespaces of this machine, without a daemon: as root, or as an ordinary user in a
  * user namespace with subordinate ids. A workspace's tree is an overlay on the base, in memory when that is
@@ -45,7 +34,7 @@ export interface NativeExecutor extends Executor {
  * `open` throws `TOOL_MISSING`, `NAMESPACE_UNAVAILABLE` (with the cause), `SUBIDS_MISSING` when the base
  * has owners that do not exist inside, `DISK_FULL`, `PATH_UNSAFE`, `INTERRUPTED`.
  */
-export function nativeExecutor(deps: NativeDeps): NativeExecutor {
+export function nativeExecutor(deps: NativeDeps): Executor {
   let tools: Promise<Tools> | undefined
   return {
     name: 'native',

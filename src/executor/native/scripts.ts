@@ -88,7 +88,6 @@ if [ "$storage" = copy ]; then
   mount --bind lower merged
   mount -o remount,bind,suid,nodev merged
 fi
-: >io/marker
 echo "storage $storage"
 exec unshare --mount --net -- sh -c 'eval "$view"' plinth none "$1" "$2" "$3"
 `
@@ -106,6 +105,7 @@ umask 022
 network=$1 io=$2/io root=$3 pts=$4
 cd -- "$2/merged"
 ${resolveFunction}
+line() { printf '%s 0 0\\n' "$1"; }
 ensure() {
   if [ ! -d "$1" ]; then
     ensure "\${1%/*}"
@@ -168,13 +168,13 @@ fi
 # what the kernel lets a privileged process do to the whole machine: read-only or out of sight
 {
   for name in proc/bus proc/fs proc/irq proc/sys proc/sysrq-trigger; do
-    [ ! -e "$name" ] || echo "$root/$name $root/$name none bind,ro,nosuid,nodev,noexec 0 0"
+    [ ! -e "$name" ] || line "$root/$name $root/$name none bind,ro,nosuid,nodev,noexec"
   done
   for name in proc/kcore proc/keys proc/timer_list proc/sched_debug; do
-    [ ! -e "$name" ] || echo "/dev/null $root/$name none bind 0 0"
+    [ ! -e "$name" ] || line "/dev/null $root/$name none bind"
   done
   for name in proc/acpi proc/scsi sys/firmware; do
-    [ ! -d "$name" ] || echo "tmpfs $root/$name tmpfs ro,size=4k 0 0"
+    [ ! -d "$name" ] || line "tmpfs $root/$name tmpfs ro,size=4k"
   done
 } >"$io/fstab"
 mount --all --fstab "$io/fstab" 2>/dev/null || :
@@ -215,9 +215,10 @@ for path do
 done
 `
 
-/** Prints the change time of `../io/marker`, then of every path below the current directory with the path, each ended by NUL. */
+/**
+ * Prints, each ended by NUL, inode number, change time and path of everything below the current directory:
+ * what no process inside can change without one of the first two moving.
+ */
 export const listScript = `
-set -eu
-find ../io/marker -printf '%C@\\0'
-exec find . -mindepth 1 -printf '%C@ %P\\0'
+exec find . -mindepth 1 -printf '%i %C@ %P\\0'
 `
