@@ -10,7 +10,7 @@ export interface SignalSource {
 export interface Interruptible {
   /** aborted by the first signal; its reason is `INTERRUPTED` */
   readonly signal: AbortSignal
-  onForcedExit(restore: () => void): void
+  readonly onForcedExit: (restore: () => void) => void
 }
 
 /**

@@ -1,5 +1,6 @@
 import { Argument, Command, CommanderError, Option } from 'commander'
 import { PlinthError } from '../errors.ts'
+import { nearest } from '../nearest.ts'
 import { progressModes, type ProgressMode } from './render/renderer.ts'
 import type { CommandContext } from './run.ts'
 
@@ -13,17 +14,17 @@ export interface Invocation {
 
 /** Options of every command that works on a recipe. */
 export interface RecipeOptions {
-  readonly param: readonly string[]
+  readonly param?: readonly string[] | undefined
   readonly platform?: string | undefined
-  readonly skip: readonly string[]
+  readonly skip?: readonly string[] | undefined
   readonly store?: string | undefined
   readonly progress: ProgressMode
   readonly json?: true | undefined
 }
 
 export interface BuildOptions extends RecipeOptions {
-  readonly tag: readonly string[]
-  readonly output: readonly string[]
+  readonly tag?: readonly string[] | undefined
+  readonly output?: readonly string[] | undefined
   readonly load?: true | undefined
   /** commander's name for `--no-cache` */
   readonly cache: boolean
@@ -51,6 +52,7 @@ export async function parseArguments(argv: readonly string[]): Promise<Invocatio
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (argv.length === 0) throw usage('no command is given')
+    if (argv[0] === 'help' && error.exitCode !== 0) throw unknownTopic(argv[1] ?? '', program)
     if (error.exitCode !== 0) throw usage(error.message)
     return { progress: 'auto', run: () => Promise.resolve(text) }
   }
@@ -143,7 +145,15 @@ function recipeCommand(program: Command, name: string, description: string): Com
 }
 
 function list(flags: string, description: string): Option {
-  return new Option(flags, description).argParser(collect).default([] as readonly string[], 'none')
+  return new Option(flags, description).argParser(collect)
+}
+
+function unknownTopic(topic: string, program: Command): PlinthError {
+  const known = program.commands.map((command) => command.name())
+  const [close] = nearest(topic, known)
+  return new PlinthError('USAGE', `there is no command '${topic}' to explain`, {
+    hint: close === undefined ? `commands: ${known.join(', ')}` : `did you mean ${close}?`,
+  })
 }
 
 /** commander's sentence, its "(Did you mean …?)" as the hint. */
@@ -158,6 +168,6 @@ function usage(message: string): PlinthError {
   })
 }
 
-function collect(value: string, all: readonly string[]): readonly string[] {
+function collect(value: string, all: readonly string[] = []): readonly string[] {
   return [...all, value]
 }

@@ -134,10 +134,14 @@ async function importError(file: string, cause: unknown): Promise<PlinthError> {
 
 /** `file:line` of the first frame that is not Node's own. */
 function locationOf(error: Error): string | undefined {
-  const frame = /(?<![\w:/])(?:file:\/\/)?(\/[^\s?():]+)\S*?:(\d+)(?::\d+)?(?=[\s)]|$)/.exec(
-    error.stack ?? '',
-  )
-  return frame === null ? undefined : `${decodeURI(frame[1] ?? '')}:${frame[2]}`
+  for (const line of (error.stack ?? '').split('\n')) {
+    // `at name (place)`, `at place`, or the place alone on a syntax error's first line
+    const frame = /(?:^|\bat (?:async )?|\()(file:\/\/)?(\/[^()]+?):(\d+)(?::\d+)?\)?$/.exec(line)
+    if (frame === null) continue
+    const [, scheme, place = '', number = ''] = frame
+    return `${scheme === undefined ? place : fileURLToPath(`file://${place}`)}:${number}`
+  }
+  return undefined
 }
 
 /** Node does not tell where a module does not parse; the stripper, which parses too, does. */

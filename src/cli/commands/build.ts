@@ -14,8 +14,8 @@ export async function build(
   options: BuildOptions,
   context: CommandContext,
 ): Promise<string> {
-  const names = options.tag.map(parseImageName)
-  const specs = options.output.map(parseOutput)
+  const names = (options.tag ?? []).map(parseImageName)
+  const specs = (options.output ?? []).map(parseOutput)
   const toStdout = specs.filter((spec) => spec.dest === '-')
   if (toStdout.length > 1) {
     throw new PlinthError('USAGE', 'standard output can take one output only')

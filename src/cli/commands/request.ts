@@ -2,7 +2,7 @@ import { PlinthError } from '../../errors.ts'
 import { nearest } from '../../nearest.ts'
 import { parsePlatform, platformOfArch } from '../../platform.ts'
 import { loadRecipe } from '../../recipe/load.ts'
-import { readParams } from '../../recipe/params.ts'
+import { parseParams, readParams } from '../../recipe/params.ts'
 import { skippableChecks, type SkippableCheck } from '../../recipe/rootfs.ts'
 import type { RecipeOptions } from '../program.ts'
 import { openRenderer } from '../render/renderer.ts'
@@ -18,9 +18,12 @@ export async function readRequest(
 ): Promise<StageRequest> {
   const platform =
     options.platform === undefined ? platformOfArch(io.arch) : parsePlatform(options.platform)
-  const skip = options.skip.map(parseCheck)
+  const skip = (options.skip ?? []).map(parseCheck)
   const { recipe } = await loadRecipe(name, { cwd: io.cwd })
-  return { recipe, params: await readParams(recipe, options.param), platform, skip }
+  const params = await readParams(recipe, options.param ?? [])
+  // planning parses them again; here a slip is told before anything is opened
+  await parseParams(recipe, params)
+  return { recipe, params, platform, skip }
 }
 
 /** Runs `work` with progress shown; the terminal is restored whatever happens. */
