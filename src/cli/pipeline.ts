@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { PlinthError } from '../errors.ts'
 import { createHttp } from '../http/client.ts'
 import type { Proxies } from '../http/proxy.ts'
 import { patience } from '../http/retry.ts'
 import { build, type BuildDeps } from '../pipeline/build.ts'
+import { plan } from '../pipeline/plan.ts'
+import type { Plan } from '../plan.ts'
 import { nativeExecutor } from '../executor/native/executor.ts'
 import { resolveRecipe, type ResolvedRecipe } from '../recipe/resolve.ts'
 import { openStore } from '../store/store.ts'
@@ -16,9 +19,9 @@ export const stages: Stages = {
   async build(request, deps) {
     const recipe = await resolved(request)
     const tools = await opened(deps)
-    const plan = await planOf(recipe, tools, deps)
+    const planned = await planOf(recipe, tools, deps)
     const { image, digest, cached } = await build(
-      { ...request, plan, instructions: recipe.instructions },
+      { ...request, plan: planned, instructions: recipe.instructions },
       tools,
     )
     const size = image.layers.reduce((sum, layer) => sum + layer.size, 0)
@@ -26,10 +29,8 @@ export const stages: Stages = {
   },
 }
 
-async function planOf(recipe: ResolvedRecipe, tools: BuildDeps, { now }: StageDeps) {
-  // @ts-expect-error not there yet
-  const { plan } = await import('../pipeline/plan.ts')
-  return plan(recipe, { ...tools, now })
+function planOf(recipe: ResolvedRecipe, tools: BuildDeps, { now, env }: StageDeps): Promise<Plan> {
+  return plan(recipe, { ...tools, now, epoch: sourceDateEpoch(env) })
 }
 
 /** The recipe with every decision taken, checks skipped on the command line included. */
@@ -56,6 +57,14 @@ async function opened({ store: root, emit, signal, now, uid, env }: StageDeps): 
       },
     },
   }
+}
+
+/** SOURCE_DATE_EPOCH (reproducible-builds.org): the time to give the image. Throws `USAGE` when it is no time. */
+export function sourceDateEpoch(env: StageDeps['env']): number | undefined {
+  const text = env['SOURCE_DATE_EPOCH']
+  if (!text) return undefined
+  if (/^[0-9]{1,12}$/.test(text)) return Number(text)
+  throw new PlinthError('USAGE', `SOURCE_DATE_EPOCH is '${text}', which is not seconds since 1970`)
 }
 
 /** `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, lower case first, as curl reads them. */

@@ -14,7 +14,7 @@ import type { Reference } from '../reference.ts'
 import { warmLayer, writeLayer, type LayerBlob } from '../rootfs/layer.ts'
 import type { Tree } from '../rootfs/tree.ts'
 import { readRecord, writeRecord } from '../store/record.ts'
-import { applyInstructions, withDefaultPath } from './config.ts'
+import { applyInstructions } from './config.ts'
 
 /** Raised when the same plan gives other bytes than before. */
 const formatVersion = 1
@@ -70,7 +70,7 @@ export async function build(request: BuildRequest, deps: BuildDeps): Promise<Bui
     diffId: layer.diffId,
     history: { created, created_by: `plinth build ${plan.recipe}`, comment: historyComment(plan) },
   })
-  const image = applyInstructions(withDefaultPath(base), request.instructions)
+  const image = applyInstructions(base, request.instructions)
   const { manifest, config } = encodeImage(image)
   await deps.store.put([config.bytes])
   await deps.store.put([manifest.bytes])

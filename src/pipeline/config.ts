@@ -2,23 +2,9 @@ import type { Image, RunConfig } from '../image.ts'
 import { withConfig } from '../oci/image.ts'
 import type { Command, Instruction } from '../recipe/instruction.ts'
 
-const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-
 /** The image with a recipe's instructions applied in order; each is one entry of its history. */
 export function applyInstructions(image: Image, instructions: readonly Instruction[]): Image {
   return instructions.reduce((done, instruction) => applyInstruction(done, instruction), image)
-}
-
-/** The environment every image starts with, as engines and Dockerfiles expect it. */
-export function withDefaultPath(image: Image): Image {
-  const has = image.config.config.Env?.some((variable) => variable.startsWith('PATH='))
-  return has
-    ? image
-    : withConfig(
-        image,
-        { Env: [`PATH=${defaultPath}`, ...(image.config.config.Env ?? [])] },
-        `ENV PATH=${defaultPath}`,
-      )
 }
 
 function applyInstruction(image: Image, instruction: Instruction): Image {

@@ -139,9 +139,10 @@ async function unpack(
     }
     const content = whole?.subarray(0, at) ?? Buffer.concat(chunks)
     if (plain !== undefined) check(content, plain, name)
-    const { digest } = await writer.commit(
-      plain?.sha256 && { digest: plain.sha256, size: plain.size },
-    )
+    const expected = plain?.sha256 && { digest: plain.sha256, size: plain.size }
+    const { digest } = await writer.commit(expected).catch((error: unknown) => {
+      throw isPlinthError(error, 'DIGEST_MISMATCH') ? differs(name, error) : error
+    })
     return { digest, bytes: content }
   } finally {
     await writer.abort()
@@ -195,6 +196,19 @@ function check(bytes: Uint8Array, file: ReleaseFile, name: string): void {
     `cannot use ${name}: expected sha512:${file.sha512}, got sha512:${actual}`,
     {
       hint: 'the mirror may be just changing or damaged: try again later, or use another mirror',
+    },
+  )
+}
+
+/** The compressed form was right: so it is not the mirror's fault. */
+function differs(name: string, cause: PlinthError): PlinthError {
+  return new PlinthError(
+    'DIGEST_MISMATCH',
+    `cannot use ${name}: uncompressed it is not the file its Release lists`,
+    {
+      cause,
+      hint: 'the publisher signed two different indexes: tell them',
+      facts: cause.facts,
     },
   )
 }

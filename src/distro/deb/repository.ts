@@ -183,17 +183,7 @@ export function packageUrls(source: DebSource, filename: string): readonly strin
   const path = filename
     .replace(/^(?:\.\/)+/, '')
     .split('/')
-    .map(encodePath)
+    .map(encodeURIComponent)
     .join('/')
   return source.uris.map((uri) => `${uri}/${path}`)
-}
-
-/** Mirrors keep `+` and `~` as they are in names; only what an address cannot hold is escaped. */
-function encodePath(part: string): string {
-  return encodeURIComponent(part)
-    .replaceAll('%2B', '+')
-    .replaceAll('%3A', ':')
-    .replaceAll('%40', '@')
-    .replaceAll('%2C', ',')
-    .replaceAll('%3D', '=')
 }

@@ -8,12 +8,13 @@ import {
 import { checkRelease, type SkippableCheck } from '../../deb/release-check.ts'
 import { parseRelease, type Release } from '../../deb/release.ts'
 import { parseClearsigned } from '../../deb/clearsign.ts'
-import { isFlat, suiteUrl, type DebSource } from '../../deb/sources.ts'
+import { suiteUrl, type DebSource } from '../../deb/sources.ts'
 import { isPlinthError, PlinthError } from '../../errors.ts'
 import { displayUrl } from '../../http/http.ts'
 import { fetchDocument, type Validators } from '../../http/document.ts'
 import { readRecord, writeRecord } from '../../store/record.ts'
 import type { RepositoryDeps } from './repository.ts'
+import { suiteNotFound } from './suite-names.ts'
 
 /** A suite's Release, verified now and valid now. */
 export interface LoadedRelease {
@@ -99,7 +100,7 @@ async function serve(
   if (inRelease !== undefined)
     return inRelease === 'known' && usable !== undefined ? usable : (inRelease as Served)
   const release = await fetchFile(bases, 'Release', undefined, deps)
-  if (release === undefined || release === 'known') throw suiteNotFound(source, suite)
+  if (release === undefined || release === 'known') throw await suiteNotFound(source, suite, deps)
   const signature = await fetchFile(
     [release.url.slice(0, release.url.lastIndexOf('/') + 1)],
     'Release.gpg',
@@ -208,17 +209,5 @@ async function verifyOnce(
 function keyringDigest(keyring: Keyring): Digest {
   return sha256(
     JSON.stringify([keyring.keys.map((key) => sha256(key)), keyring.fingerprints ?? []]),
-  )
-}
-
-function suiteNotFound(source: DebSource, suite: string): PlinthError {
-  const where = source.uris.map(displayUrl).join(', ')
-  return new PlinthError(
-    'SUITE_NOT_FOUND',
-    `there is no ${isFlat(suite) ? 'repository' : 'suite'} '${suite}' at ${where}`,
-    {
-      hint: 'check its name and the mirror; old releases move to an archive mirror',
-      facts: { suite, uris: source.uris },
-    },
   )
 }
