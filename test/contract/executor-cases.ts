@@ -334,6 +334,20 @@ const running: readonly ExecutorCase[] = [
         assert.doesNotMatch(stdout, /sleep\0/)
       }),
   },
+  {
+    name: 'orphans are reaped: a script that waits for a daemon to be gone sees it go',
+    run: (setup) =>
+      within(setup, busyboxTree(), async (w) => {
+        const script =
+          'for i in 1 2 3 4 5 6; do (sleep 0.1 & echo $! >>/pids); done; sleep 0.6; for p in $(cat /pids); do test ! -e /proc/$p || echo $p; done'
+        assert.equal((await sh(w, script)).stdout, '')
+        // and PID 1 has not mistaken it for the end
+        assert.deepEqual((await sh(w, 'sleep 0.1 & (sleep 0.05 &) ; sleep 0.2')).status, {
+          code: 0,
+        })
+        assert.deepEqual((await sh(w, 'true')).status, { code: 0 })
+      }),
+  },
 ]
 
 const changing: readonly ExecutorCase[] = [

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { PlinthError } from '../../errors.ts'
 import type { Emit } from '../../events.ts'
 import { startError } from './diagnose.ts'
 import type { IdMap } from './ids.ts'
@@ -141,7 +142,11 @@ export async function openHolder(
     },
     async killAll() {
       child.stdin.write('\n')
-      await lines.next()
+      if ((await lines.next()) === undefined) {
+        throw new PlinthError('IO', `the workspace ended by itself: ${said() || 'it was killed'}`, {
+          hint: 'look for the out-of-memory killer in the system log',
+        })
+      }
     },
     kill: () => child.stdin.destroy(),
     async close() {

@@ -89,17 +89,22 @@ export async function runIn(
     eachLine(stdout.read, (line) => onLine?.('stdout', line)),
     eachLine(stderr.read, (line) => onLine?.('stderr', line)),
   ])
-  const status = await new Promise<ExitStatus>((resolve, reject) => {
-    child.once('error', reject)
-    child.once('exit', (code, signal) =>
-      resolve(
-        signal === null ? { code: code ?? 0 } : { code: 128 + system.signals[signal], signal },
-      ),
-    )
-  })
-  await holder.killAll()
-  await output
-  return status
+  try {
+    const status = await new Promise<ExitStatus>((resolve, reject) => {
+      child.once('error', reject)
+      child.once('exit', (code, signal) =>
+        resolve(
+          signal === null ? { code: code ?? 0 } : { code: 128 + system.signals[signal], signal },
+        ),
+      )
+    })
+    await holder.killAll()
+    await output
+    return status
+  } finally {
+    stdout.read.destroy()
+    stderr.read.destroy()
+  }
 }
 
 /** setpriv(1) sets the groups while it still may; the user is changed last, after the root was. */

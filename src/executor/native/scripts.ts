@@ -189,11 +189,18 @@ if [ "$network" = host ]; then
   read -r _ || :
   exit 0
 fi
-# orphans are reaped by the kernel
-trap '' CHLD
-while read -r _; do
-  kill -KILL -1 2>/dev/null || :
-  echo idle
+# an orphan that ended interrupts the read; the shell collects it while it waits for a child of its own
+trap 'woken=1' CHLD
+while :; do
+  woken=
+  if read -r _; then
+    kill -KILL -1 2>/dev/null || :
+    echo idle
+  elif [ -n "$woken" ]; then
+    ( : )
+  else
+    exit 0
+  fi
 done
 `
 
