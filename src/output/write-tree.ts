@@ -93,7 +93,8 @@ async function writeContent(
   try {
     if (entry.size > 0) {
       const body = options.contents.open(entry.content, entry.size)
-      for await (const piece of body instanceof Uint8Array ? [body] : body) await writeAll(file, piece)
+      for await (const piece of body instanceof Uint8Array ? [body] : body)
+        await writeAll(file, piece)
     }
     if (options.owners) await file.chown(entry.uid, entry.gid)
     // after the owner, which clears setuid and setgid

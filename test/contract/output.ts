@@ -19,9 +19,9 @@ export interface PathOutput {
   readonly name: string
   /** what a path of it ends with */
   readonly ending: string
-  open(path: string): Output
+  readonly open: (path: string) => Output
   /** Puts something of the user's own at `path`, which a failure must not touch. */
-  occupy(path: string): Promise<void>
+  readonly occupy: (path: string) => Promise<void>
 }
 
 /** What any output to a path promises (see `Output`), as a suite. */

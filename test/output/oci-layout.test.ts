@@ -49,6 +49,24 @@ describe('ociLayout()', () => {
     ])
   })
 
+  test('several writers at once lose nothing', async () => {
+    const numbers = Array.from({ length: 8 }, (_, i) => String(i))
+    const images = await Promise.all(numbers.map((text) => makeImage(store, [file('x', text)])))
+    await Promise.all(images.map((image, i) => ociLayout(layout).write(image, deps(`image:${i}`))))
+    const digests = (await index()).map(({ digest }) => digest)
+    expect(new Set(digests)).toEqual(new Set(images.map(imageDigest)))
+    expect(await readdir(layout)).toEqual(['blobs', 'index.json', 'oci-layout'])
+  })
+
+  test('breaks the lock of a process that was killed', async () => {
+    await ociLayout(layout).write(await makeImage(store, [file('x', '1')]), deps('a'))
+    // no process has the highest id and this start time
+    await writeFile(join(layout, '.plinth.lock'), '4194304-1')
+    await ociLayout(layout).write(await makeImage(store, [file('x', '2')]), deps('b'))
+    expect(await index()).toHaveLength(2)
+    expect(await readdir(layout)).not.toContain('.plinth.lock')
+  })
+
   test('links layers from the store instead of copying them', async () => {
     const image = await makeImage(store, [file('x', '1')])
     await ociLayout(layout).write(image, deps())
