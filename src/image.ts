@@ -12,7 +12,7 @@ export interface History {
 }
 
 /** How to tell that a container is healthy (docker-image-spec; durations in nanoseconds). */
-export interface Healthcheck {
+interface Healthcheck {
   readonly Test?: readonly string[] | undefined
   readonly Interval?: number | undefined
   readonly Timeout?: number | undefined

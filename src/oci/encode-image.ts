@@ -6,7 +6,7 @@ import { indexPlatform } from './image.ts'
 import { mediaTypes } from './media-types.ts'
 
 /** A document and what points at it. */
-export interface EncodedBlob {
+interface EncodedBlob {
   readonly descriptor: Descriptor
   readonly bytes: Uint8Array
 }

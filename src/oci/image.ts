@@ -78,7 +78,7 @@ export function createdSeconds(config: ImageConfig): number {
 }
 
 /** A platform in the parts OCI documents write; arm64 without a variant stays without. */
-export function ociPlatform(platform: Platform): OciPlatform {
+function ociPlatform(platform: Platform): OciPlatform {
   const [os = '', architecture = '', variant] = platform.split('/')
   return { os, architecture, ...(variant !== undefined && { variant }) }
 }

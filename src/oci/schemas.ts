@@ -16,7 +16,7 @@ const emptyObjects = z.record(z.string(), z.record(z.string(), z.never()))
 const nullable = <T extends z.ZodType>(schema: T) =>
   schema.nullish().transform((value) => value ?? undefined)
 
-export const descriptorSchema = z.looseObject({
+const descriptorSchema = z.looseObject({
   mediaType: z.string(),
   digest,
   size: z.int().nonnegative(),

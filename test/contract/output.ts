@@ -145,7 +145,7 @@ export function exampleImage(store: Store): Promise<Image> {
 }
 
 /** Everything below a directory: type and content. Modes are left out: an output's own files have the umask's. */
-export async function contents(root: string, at = ''): Promise<Record<string, string>> {
+async function contents(root: string, at = ''): Promise<Record<string, string>> {
   const result: Record<string, string> = {}
   for (const name of (await readdir(join(root, at))).toSorted()) {
     const path = join(at, name)
