@@ -8,6 +8,7 @@ export interface ConfigurePackage {
   readonly name: string
   readonly architecture: string
   readonly multiArch: string | undefined
+  /** one that does something on a first installation */
   readonly hasPreinst: boolean
   /** names of selected packages that must be configured before this one is unpacked, transitively */
   readonly preDepends: readonly string[]
@@ -36,8 +37,9 @@ const policy = '#!/bin/sh\nexit 101\n'
 /**
  * Programs that only say "done" meanwhile. ischroot: no init runs here, as in a chroot, and libc6 would wait
  * for one. sync: would flush every disk of the machine for files that live only until they are packed.
+ * dpkg-maintscript-helper: acts on upgrades only, and nothing here was installed before.
  */
-const idle = ['usr/bin/ischroot', 'usr/bin/sync'] as const
+const idle = ['usr/bin/ischroot', 'usr/bin/sync', 'usr/bin/dpkg-maintscript-helper'] as const
 const noDaemon = '#!/bin/sh\necho "start-stop-daemon is off while the image is built"\n'
 
 /**

@@ -8,7 +8,7 @@ import { isPlinthError, PlinthError } from '../../errors.ts'
 import { downloadBytes } from '../../http/download.ts'
 import { fetchDocument } from '../../http/document.ts'
 import { readRecord, writeRecord } from '../../store/record.ts'
-import type { RepositoryDeps } from './repository.ts'
+import type { RepositoryDeps } from './repository-deps.ts'
 import type { LoadedRelease } from './suite.ts'
 
 export interface IndexBytes {

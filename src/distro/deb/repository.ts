@@ -6,11 +6,11 @@ import type { Release } from '../../deb/release.ts'
 import { isFlat, type DebSource } from '../../deb/sources.ts'
 import { isPlinthError } from '../../errors.ts'
 import type { Emit } from '../../events.ts'
-import type { Http } from '../../http/http.ts'
-import type { RetryPolicy } from '../../http/retry.ts'
-import type { Store } from '../../ports.ts'
+import type { RepositoryDeps } from './repository-deps.ts'
 import { loadIndexFile } from './index-file.ts'
 import { loadRelease, type LoadedRelease } from './suite.ts'
+
+export type { RepositoryDeps } from './repository-deps.ts'
 
 /** One package index, verified from its suite's signature down to its last byte. */
 export interface LoadedIndex {
@@ -30,19 +30,6 @@ export interface LoadedIndex {
   readonly digest: Digest
   /** the uncompressed Packages file */
   readonly bytes: Uint8Array
-}
-
-export interface RepositoryDeps {
-  readonly http: Http
-  readonly store: Store
-  readonly retry: RetryPolicy
-  readonly now: () => Date
-  readonly emit: Emit
-  readonly signal: AbortSignal
-  /** checks that may fail */
-  readonly skip: readonly SkippableCheck[]
-  /** ask no network: only what the store has */
-  readonly offline?: boolean | undefined
 }
 
 /**

@@ -1,3 +1,4 @@
+import { isIdlePreinst } from '../../deb/preinst.ts'
 import { parseRelations, type Relation } from '../../deb/relation.ts'
 import { rawFields } from '../../deb/status.ts'
 import { satisfiesVersion } from '../../deb/version.ts'
@@ -28,8 +29,8 @@ export interface UnpackingSystem {
 
 /**
  * The root filesystem of a plan before its scripts run: packages laid over each other in plan order, dpkg's
- * database that says so, and apt's configuration. Packages outside the core that have a preinst are left to
- * dpkg: their scripts may divert or prepare what unpacking then meets.
+ * database that says so, and apt's configuration. Packages outside the core whose preinst may do something are
+ * left to dpkg: it may divert or prepare what unpacking then meets.
  *
  * Reading `entries` throws `FILE_CONFLICT`, `PATH_UNSAFE`, `CONTROL_INVALID`, and what `opened` rejects with.
  */
@@ -98,7 +99,8 @@ function describe({ planned, deb }: OpenedDeb): Described {
   }
   const multiArch = fields.get('multi-arch')
   const replaces = parseRelations(fields.get('replaces') ?? '').flat()
-  const hasPreinst = deb.controlFiles.some(({ name }) => name === 'preinst')
+  const preinst = deb.controlFiles.find(({ name }) => name === 'preinst')
+  const hasPreinst = preinst !== undefined && !isIdlePreinst(preinst.bytes)
   const part: Part = {
     name: planned.name,
     version: planned.version,

@@ -13,7 +13,7 @@ import { isPlinthError, PlinthError } from '../../errors.ts'
 import { displayUrl } from '../../http/http.ts'
 import { fetchDocument, type Validators } from '../../http/document.ts'
 import { readRecord, writeRecord } from '../../store/record.ts'
-import type { RepositoryDeps } from './repository.ts'
+import type { RepositoryDeps } from './repository-deps.ts'
 import { suiteNotFound } from './suite-names.ts'
 
 /** A suite's Release, verified now and valid now. */

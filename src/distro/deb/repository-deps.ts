@@ -1,0 +1,19 @@
+import type { SkippableCheck } from '../../deb/release-check.ts'
+import type { Emit } from '../../events.ts'
+import type { Http } from '../../http/http.ts'
+import type { RetryPolicy } from '../../http/retry.ts'
+import type { Store } from '../../ports.ts'
+
+/** What reading repositories needs of the world. */
+export interface RepositoryDeps {
+  readonly http: Http
+  readonly store: Store
+  readonly retry: RetryPolicy
+  readonly now: () => Date
+  readonly emit: Emit
+  readonly signal: AbortSignal
+  /** checks that may fail */
+  readonly skip: readonly SkippableCheck[]
+  /** ask no network: only what the store has */
+  readonly offline?: boolean | undefined
+}
