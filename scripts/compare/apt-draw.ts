@@ -46,16 +46,25 @@ export interface Names {
 /** Every name of a universe, sorted, so that a seed means the same everywhere. */
 export function namesOf(universe: Universe): Names {
   const real = new Set(universe.indexes.flatMap(({ packages }) => [...packages.names()]))
-  const provided = new Set(universe.indexes.flatMap(({ packages }) => [...packages.providedNames()]))
-  return { real: [...real].toSorted(), provided: [...provided].filter((name) => !real.has(name)).toSorted() }
+  const provided = new Set(
+    universe.indexes.flatMap(({ packages }) => [...packages.providedNames()]),
+  )
+  return {
+    real: [...real].toSorted(),
+    provided: [...provided].filter((name) => !real.has(name)).toSorted(),
+  }
 }
 
 function versionsOf(universe: Universe, name: string): readonly string[] {
-  return universe.indexes.flatMap(({ packages }) => packages.find(name).map((number) => packages.record(number).version))
+  return universe.indexes.flatMap(({ packages }) =>
+    packages.find(name).map((number) => packages.record(number).version),
+  )
 }
 
 function suitesOf(universe: Universe, name: string): readonly string[] {
-  return universe.indexes.filter(({ packages }) => packages.find(name).length > 0).map(({ source }) => source.suite)
+  return universe.indexes
+    .filter(({ packages }) => packages.find(name).length > 0)
+    .map(({ source }) => source.suite)
 }
 
 /** What a package may need, so that leaving it out has an effect; the package itself when it needs nothing. */
@@ -63,7 +72,11 @@ function dependenciesOf(universe: Universe, name: string): readonly string[] {
   for (const { packages } of universe.indexes) {
     const [number] = packages.find(name)
     if (number === undefined) continue
-    const names = packages.record(number).relations('Depends').flat().map((relation) => relation.name)
+    const names = packages
+      .record(number)
+      .relations('Depends')
+      .flat()
+      .map((relation) => relation.name)
     if (names.length > 0) return names
   }
   return [name]

@@ -33,19 +33,37 @@ export async function openAptRoot(options: {
   // a file apt finds by its own name for the directory
   const inside = chroot === undefined ? directory : `/${path.relative(chroot, directory)}`
   const prefix = chroot === undefined ? [] : ['chroot', chroot]
-  for (const name of ['etc/apt', 'var/lib/apt/lists/partial', 'var/lib/dpkg', 'var/cache/apt/archives/partial']) {
+  for (const name of [
+    'etc/apt',
+    'var/lib/apt/lists/partial',
+    'var/lib/dpkg',
+    'var/cache/apt/archives/partial',
+  ]) {
     await mkdir(path.join(directory, name), { recursive: true })
   }
   await writeFile(path.join(directory, 'var/lib/dpkg/status'), '')
-  await writeFile(path.join(directory, 'etc/apt/sources.sources'), await sourcesText(suite, architecture))
+  await writeFile(
+    path.join(directory, 'etc/apt/sources.sources'),
+    await sourcesText(suite, architecture),
+  )
   await writeFile(path.join(directory, 'apt.conf'), configuration(inside, architecture))
 
-  const env = { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', APT_CONFIG: `${inside}/apt.conf` }
-  const apt = (argv: readonly string[]) => $({ env, quiet: true, nothrow: true })`${[...prefix, 'apt-get', ...argv]}`
+  const env = {
+    PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',
+    LC_ALL: 'C',
+    APT_CONFIG: `${inside}/apt.conf`,
+  }
+  const apt = (argv: readonly string[]) =>
+    $({ env, quiet: true, nothrow: true })`${[...prefix, 'apt-get', ...argv]}`
   const update = await apt(['update', '-q', '--error-on=any'])
   if (update.exitCode !== 0) throw new Error(`apt-get update: ${update.stderr}`)
   const version = (await apt(['--version'])).stdout.split('\n', 1)[0] ?? ''
-  const targets = await apt(['indextargets', '--format', '$(FILENAME)\t$(RELEASE)\t$(CODENAME)\t$(SUITE)\t$(COMPONENT)', 'Created-By: Packages'])
+  const targets = await apt([
+    'indextargets',
+    '--format',
+    '$(FILENAME)\t$(RELEASE)\t$(CODENAME)\t$(SUITE)\t$(COMPONENT)',
+    'Created-By: Packages',
+  ])
 
   const indexes: UniverseIndex[] = []
   for (const line of targets.stdout.trim().split('\n')) {
@@ -58,8 +76,16 @@ export async function openAptRoot(options: {
     universe: createUniverse({ architecture, indexes }),
     version,
     async install(packages) {
-      const { exitCode, stdout, stderr } = await apt(['install', '-s', '-q', '--no-install-recommends', ...packages])
-      return exitCode === 0 ? { refused: false, packages: parseInst(stdout) } : { refused: true, output: stdout + stderr }
+      const { exitCode, stdout, stderr } = await apt([
+        'install',
+        '-s',
+        '-q',
+        '--no-install-recommends',
+        ...packages,
+      ])
+      return exitCode === 0
+        ? { refused: false, packages: parseInst(stdout) }
+        : { refused: true, output: stdout + stderr }
     },
   }
 }
@@ -105,6 +131,9 @@ function configuration(directory: string, architecture: string): string {
 /** `Inst bash (5.2.37-2 Debian:13.1/stable [amd64])`. */
 function parseInst(output: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>()
-  for (const [, name = '', version = ''] of output.matchAll(/^Inst (\S+) (?:\[[^\]]*\] )?\((\S+)/gm)) found.set(name, version)
+  for (const [, name = '', version = ''] of output.matchAll(
+    /^Inst (\S+) (?:\[[^\]]*\] )?\((\S+)/gm,
+  ))
+    found.set(name, version)
   return found
 }

@@ -23,7 +23,10 @@ interface Difference {
 }
 
 /** Differences where apt's own answer is arbitrary, each with the reason. */
-const explained: readonly { readonly reason: string; readonly matches: (difference: Difference) => boolean }[] = []
+const explained: readonly {
+  readonly reason: string
+  readonly matches: (difference: Difference) => boolean
+}[] = []
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -43,7 +46,8 @@ async function main(): Promise<boolean> {
   let well = true
   for (const suite of options.suite.split(',')) {
     const parent = options.chroot === undefined ? tmpdir() : path.join(options.chroot, 'tmp')
-    const directory = options.directory ?? (await mkdtemp(path.join(parent, `compare-apt-${suite}-`)))
+    const directory =
+      options.directory ?? (await mkdtemp(path.join(parent, `compare-apt-${suite}-`)))
     try {
       well = (await compareSuite(suite, path.resolve(directory, suite))) && well
     } finally {
@@ -54,10 +58,18 @@ async function main(): Promise<boolean> {
 }
 
 async function compareSuite(suite: string, directory: string): Promise<boolean> {
-  const root = await openAptRoot({ suite, architecture: options.architecture, directory, chroot: options.chroot })
+  const root = await openAptRoot({
+    suite,
+    architecture: options.architecture,
+    directory,
+    chroot: options.chroot,
+  })
   const random = seededRandom(Number(options.seed))
   const names = namesOf(root.universe)
-  const sets = positionals.length > 0 ? [positionals] : Array.from({ length: Number(options.count) }, () => drawSet(root.universe, names, random))
+  const sets =
+    positionals.length > 0
+      ? [positionals]
+      : Array.from({ length: Number(options.count) }, () => drawSet(root.universe, names, random))
   const count = { equal: 0, refused: 0, explained: 0, different: 0 }
   let slowest = 0
 
@@ -93,7 +105,8 @@ function ask(universe: Universe, set: readonly string[]): OwnAnswer {
     const { packages } = solve(universe, { variant: 'custom', include: set })
     return new Map(packages.map((one) => [one.name, one.version]))
   } catch (error) {
-    if (isPlinthError(error, 'PACKAGE_NOT_FOUND', 'VERSION_NOT_FOUND', 'UNSATISFIABLE')) return error
+    if (isPlinthError(error, 'PACKAGE_NOT_FOUND', 'VERSION_NOT_FOUND', 'UNSATISFIABLE'))
+      return error
     console.error(`cannot compare: ${set.join(' ')}`)
     throw error
   }
@@ -101,7 +114,9 @@ function ask(universe: Universe, set: readonly string[]): OwnAnswer {
 
 function compare(set: readonly string[], apt: AptAnswer, own: OwnAnswer): Difference | undefined {
   if (apt.refused) {
-    return own instanceof Map ? { set, onlyApt: [], onlyPlinth: ['a solution'], refusal: apt.output } : undefined
+    return own instanceof Map
+      ? { set, onlyApt: [], onlyPlinth: ['a solution'], refusal: apt.output }
+      : undefined
   }
   if (!(own instanceof Map)) {
     return { set, onlyApt: ['a solution'], onlyPlinth: [], refusal: (own as PlinthError).message }
@@ -114,7 +129,10 @@ function compare(set: readonly string[], apt: AptAnswer, own: OwnAnswer): Differ
   return onlyApt.length + onlyPlinth.length === 0 ? undefined : { set, onlyApt, onlyPlinth }
 }
 
-function print({ set, onlyApt, onlyPlinth, refusal }: Difference, reason: string | undefined): void {
+function print(
+  { set, onlyApt, onlyPlinth, refusal }: Difference,
+  reason: string | undefined,
+): void {
   console.log(`${reason === undefined ? 'different' : `explained (${reason})`}: ${set.join(' ')}`)
   if (onlyApt.length > 0) console.log(`  only apt: ${onlyApt.join(' ')}`)
   if (onlyPlinth.length > 0) console.log(`  only plinth: ${onlyPlinth.join(' ')}`)

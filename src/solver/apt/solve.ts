@@ -69,11 +69,12 @@ export function solve(universe: Universe, request: SolveRequest): Solution {
     const marks = solveStage(cache, {
       installed,
       asked: plan.wanted.map((one) => one.asked),
+      marked: plan.marked.map((one) => one.asked),
       recommends: request.recommends ?? false,
     })
     const now = chosen(marks)
     const reasons = new Map<Package, Reason[]>()
-    for (const { asked, reason } of plan.wanted) {
+    for (const { asked, reason } of [...plan.wanted, ...plan.marked]) {
       const pkg = asked.version.package
       reasons.set(pkg, [...(reasons.get(pkg) ?? []), reason])
     }

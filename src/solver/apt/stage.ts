@@ -1,4 +1,5 @@
 import type { Cache, Package, Version } from './cache.ts'
+import type { RankOrder } from './alternatives.ts'
 import { createMarker } from './install.ts'
 import { openMarks, type Marks } from './marks.ts'
 import { mentionOrder } from './mention.ts'
@@ -15,11 +16,28 @@ export function solveStage(
   cache: Cache,
   stage: {
     readonly installed: ReadonlyMap<Package, Version>
+    /** in the order of the request */
     readonly asked: readonly Asked[]
+    /** asked for by a property, all at once */
+    readonly marked: readonly Asked[]
     readonly recommends: boolean
   },
 ): Marks {
   const order = mentionOrder(cache.universe)
+  // apt takes what a property selects in the order of its own numbers
+  const sorted = stage.marked.toSorted((a, b) => order(a.version.package, b.version.package))
+  return solveInOrder(cache, { ...stage, asked: [...stage.asked, ...sorted] }, order)
+}
+
+function solveInOrder(
+  cache: Cache,
+  stage: {
+    readonly installed: ReadonlyMap<Package, Version>
+    readonly asked: readonly Asked[]
+    readonly recommends: boolean
+  },
+  order: RankOrder,
+): Marks {
   const marks = openMarks(cache, {
     recommends: stage.recommends,
     installed: stage.installed,
@@ -41,9 +59,7 @@ export function solveStage(
     marker.install(version.package, false, { asked: true })
   }
   switchReleases(marks, stage.asked)
-  const packages = [...new Set(install.map((version) => version.package))]
-  if (packages.length > 1) packages.sort(order)
-  for (const pkg of packages) marker.install(pkg, true, { asked: true })
+  for (const version of install) marker.install(version.package, true, { asked: true })
 
   if (!resolveProblems(marks, marker, asked)) throw refuse(marks, stage.asked)
   return marks

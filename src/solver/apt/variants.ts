@@ -25,7 +25,10 @@ export interface Wanted {
 
 export interface StagePlan {
   readonly name: StageName
+  /** in the order they were asked for */
   readonly wanted: readonly Wanted[]
+  /** asked for all at once, by what they are; after the others */
+  readonly marked: readonly Wanted[]
 }
 
 /**
@@ -47,7 +50,7 @@ export function planStages(
     asked: one,
     reason: { kind: 'asked', request: one.text },
   })
-  if (variant === 'custom') return [{ name: 'essential', wanted: include.map(asked) }]
+  if (variant === 'custom') return [{ name: 'essential', wanted: include.map(asked), marked: [] }]
 
   const suite = request.suite ?? cache.universe.indexes[0]?.source.suite
   const take = (packages: Iterable<Package>, reason: Reason): readonly Wanted[] =>
@@ -59,24 +62,29 @@ export function planStages(
     })
   const named = (name: string): readonly Wanted[] =>
     take([cache.package(name, cache.universe.architecture)], { kind: 'variant', variant })
+  const byPriority = prioritiesOf(variant).flatMap((priority) =>
+    take(
+      [...marked(cache, suite, priority)].filter((pkg) => !pkg.essential),
+      { kind: 'priority', priority },
+    ),
+  )
 
-  const without = include.filter((one) => one.remove).map(asked)
-  const essential: Wanted[] = [
-    ...without,
-    ...take(marked(cache, suite, 'essential'), { kind: 'essential' }),
-  ]
-  if (variant === 'apt') essential.push(...named('apt'))
-  const rest: Wanted[] = include.map(asked)
-  if (variant === 'buildd') rest.push(...named('build-essential'))
-  if (variant !== 'essential' && variant !== 'apt') rest.push(...named('apt'))
-  for (const priority of prioritiesOf(variant)) {
-    const packages = [...marked(cache, suite, priority)].filter((pkg) => !pkg.essential)
-    rest.push(...take(packages, { kind: 'priority', priority }))
+  const essential: StagePlan = {
+    name: 'essential',
+    wanted: include.filter((one) => one.remove).map(asked),
+    marked: [
+      ...take(marked(cache, suite, 'essential'), { kind: 'essential' }),
+      ...(variant === 'apt' ? named('apt') : []),
+    ],
   }
-  return [
-    { name: 'essential', wanted: essential },
-    ...(rest.some((one) => !one.asked.remove) ? [{ name: 'rest' as const, wanted: rest }] : []),
-  ]
+  const rest: StagePlan = {
+    name: 'rest',
+    wanted: [...include.map(asked), ...(variant === 'buildd' ? named('build-essential') : [])],
+    marked: [...(variant === 'essential' || variant === 'apt' ? [] : named('apt')), ...byPriority],
+  }
+  return [...rest.wanted, ...rest.marked].every((one) => one.asked.remove)
+    ? [essential]
+    : [essential, rest]
 }
 
 type CountedPriority = Exclude<Priority, 'optional' | 'extra'>
