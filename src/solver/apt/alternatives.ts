@@ -24,12 +24,34 @@ export function candidateSolutions(
   group: DependencyGroup,
 ): readonly Version[] {
   const view = (pkg: Package): Version | undefined => marks.mark(pkg).candidate
-  return sorted(marks, order, group, (member) =>
+  return sorted(marks, order, group, standing(marks), (member) =>
     // what was known to have no candidate is not looked at again, even if that has changed
     marks.met(member, 'candidate') === isNegative(member.field)
       ? []
       : solutions(marks, member, view),
   )
+}
+
+/**
+ * What would come first for a group were nothing decided yet but what is in place and what is left
+ * out: the choice that does not depend on what happened to be chosen before.
+ */
+export function firstSolution(
+  marks: Marks,
+  order: RankOrder,
+  group: DependencyGroup,
+  candidate: (pkg: Package) => Version | undefined,
+): Version | undefined {
+  const undecided: Standing = {
+    installed: (pkg) => marks.mark(pkg).installed,
+    fixed: () => false,
+    barred: (pkg) => marks.mark(pkg).held,
+  }
+  const members = group.members.map((member) => solutions(marks, member, candidate))
+  // one candidate needs no order, and to find the order can mean to search the indexes
+  const [only, ...others] = new Set(members.flat())
+  if (others.length === 0) return only
+  return sorted(marks, order, group, undecided, (member) => solutions(marks, member, candidate))[0]
 }
 
 /** The versions in place that meet a group, in the same order. */
@@ -38,7 +60,7 @@ export function installedSolutions(
   order: RankOrder,
   group: DependencyGroup,
 ): readonly Version[] {
-  return sorted(marks, order, group, (member) =>
+  return sorted(marks, order, group, standing(marks), (member) =>
     solutions(marks, member, (pkg) => marks.mark(pkg).installed),
   )
 }
@@ -54,7 +76,7 @@ export function everySolution(marks: Marks, group: DependencyGroup): readonly Ve
     for (const version of solutions(marks, member, (pkg) => marks.mark(pkg).installed))
       found.add(version)
   }
-  return [...found].filter((version) => possible(marks, version.package))
+  return [...found].filter((version) => !standing(marks).barred(version.package))
 }
 
 function solutions(
@@ -74,29 +96,46 @@ function solutions(
   return found
 }
 
+/** What the preference among solutions looks at. */
+interface Standing {
+  installed(pkg: Package): Version | undefined
+  /** decided and not to be changed */
+  fixed(pkg: Package): boolean
+  /** decided for good not to be there */
+  barred(pkg: Package): boolean
+}
+
+function standing(marks: Marks): Standing {
+  return {
+    installed: (pkg) => marks.mark(pkg).installed,
+    fixed: (pkg) => marks.mark(pkg).fixed,
+    barred(pkg) {
+      const { fixed, mode, installed } = marks.mark(pkg)
+      return fixed && (mode === 'delete' || (mode === 'keep' && installed === undefined))
+    },
+  }
+}
+
 function sorted(
   marks: Marks,
   order: RankOrder,
   group: DependencyGroup,
+  now: Standing,
   of: (member: Dependency) => readonly Version[],
 ): readonly Version[] {
   const inPlace: Version[] = []
   const fresh: Version[] = []
   for (const member of group.members) {
-    for (const version of of(member).toSorted((a, b) =>
-      preferred(marks, order, member.target, a, b),
-    )) {
-      ;(marks.mark(version.package).installed === undefined ? fresh : inPlace).push(version)
+    const versions = of(member).toSorted((a, b) =>
+      preferred(marks, order, now, member.target, a, b),
+    )
+    for (const version of versions) {
+      const list = now.installed(version.package) === undefined ? fresh : inPlace
+      list.push(version)
     }
   }
   const all = [...inPlace, ...fresh].filter((version, index, list) => version !== list[index - 1])
-  return isNegative(group.field) ? all : all.filter((version) => possible(marks, version.package))
-}
-
-/** Whether it was not decided for good that a package is not to be there. */
-function possible(marks: Marks, pkg: Package): boolean {
-  const { fixed, mode, installed } = marks.mark(pkg)
-  return !(fixed && (mode === 'delete' || (mode === 'keep' && installed === undefined)))
+  return isNegative(group.field) ? all : all.filter((version) => !now.barred(version.package))
 }
 
 /**
@@ -107,20 +146,20 @@ function possible(marks: Marks, pkg: Package): boolean {
 function preferred(
   marks: Marks,
   order: RankOrder,
+  now: Standing,
   target: Package,
   a: Version,
   b: Version,
 ): number {
-  const yes = (first: boolean, second: boolean): number => Number(second) - Number(first)
   const [left, right] = [a.package, b.package]
   if (left === right) return 0
   const { architecture, foreign } = marks.cache.universe
   const distance = (pkg: Package): number =>
     pkg.architecture === architecture ? -1 : foreign.indexOf(pkg.architecture)
   return (
-    yes(marks.mark(left).fixed, marks.mark(right).fixed) ||
-    yes(sameElsewhere(marks, a), sameElsewhere(marks, b)) ||
-    yes(marks.mark(left).installed !== undefined, marks.mark(right).installed !== undefined) ||
+    yes(now.fixed(left), now.fixed(right)) ||
+    yes(sameElsewhere(marks, now, a), sameElsewhere(marks, now, b)) ||
+    yes(now.installed(left) !== undefined, now.installed(right) !== undefined) ||
     yes(left.name === target.name, right.name === target.name) ||
     yes(left.essential, right.essential) ||
     yes(left.protected, right.protected) ||
@@ -130,12 +169,15 @@ function preferred(
   )
 }
 
+/** Puts what holds before what does not. */
+function yes(first: boolean, second: boolean): number {
+  return Number(second) - Number(first)
+}
+
 /** Whether another architecture of a co-installable package is in place. */
-function sameElsewhere(marks: Marks, version: Version): boolean {
+function sameElsewhere(marks: Marks, now: Standing, version: Version): boolean {
   return (
     version.multiArch === 'same' &&
-    marks.cache
-      .siblings(version.package)
-      .some((sibling) => marks.mark(sibling).installed !== undefined)
+    marks.cache.siblings(version.package).some((sibling) => now.installed(sibling) !== undefined)
   )
 }

@@ -58,7 +58,9 @@ export function createMarker(marks: Marks, order: RankOrder): Marker {
   function keep(pkg: Package, marking: Marking = {}): boolean {
     if (!mayChange(pkg, 'keep', marking)) return false
     const mark = marks.mark(pkg)
-    if (mark.mode !== 'keep') marks.change(pkg, { mode: 'keep', target: mark.installed })
+    if (mark.mode === 'keep') return true
+    marks.disturb()
+    marks.change(pkg, { mode: 'keep', target: mark.installed })
     return true
   }
 
@@ -66,6 +68,7 @@ export function createMarker(marks: Marks, order: RankOrder): Marker {
     if (!mayChange(pkg, 'delete', marking)) return false
     const mark = marks.mark(pkg)
     if (mark.mode === 'delete' || mark.target === undefined) return true
+    marks.disturb()
     if (!mayRemove(mark, marking)) return false
     marks.change(pkg, { mode: mark.installed === undefined ? 'keep' : 'delete', target: undefined })
     return true
@@ -77,6 +80,12 @@ export function createMarker(marks: Marks, order: RankOrder): Marker {
   }
 
   function install(pkg: Package, dependencies: boolean, marking: Marking = {}): boolean {
+    const well = tryInstall(pkg, dependencies, marking)
+    if (!well) marks.disturb()
+    return well
+  }
+
+  function tryInstall(pkg: Package, dependencies: boolean, marking: Marking): boolean {
     const { asked = false, depth = 0 } = marking
     const mark = marks.mark(pkg)
     const stays =

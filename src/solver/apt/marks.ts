@@ -62,6 +62,9 @@ export interface Marks {
   /** Whether a field counts: recommendations do only when asked for. */
   important(group: DependencyGroup): boolean
   brokenCount(): number
+  /** Notes that a choice failed or was taken back, so that the result may depend on the order of choices. */
+  disturb(): void
+  readonly disturbed: boolean
 }
 
 /**
@@ -82,6 +85,7 @@ export function openMarks(
   // discarded candidate is not. Instead of every state, this keeps when each target was last refreshed.
   const refreshed = new Map<Package, number>()
   let clock = 0
+  let disturbed = false
 
   const self: Marks = {
     cache,
@@ -139,6 +143,12 @@ export function openMarks(
       let count = 0
       for (const pkg of touched) if (self.broken(pkg)) count++
       return count
+    },
+    disturb() {
+      disturbed = true
+    },
+    get disturbed() {
+      return disturbed
     },
   }
 

@@ -24,7 +24,7 @@ export function candidateOf(pkg: Package): Version | undefined {
 /**
  * Reads a request as apt-get(8) does: `pkg`, `pkg=version`, `pkg/suite`, each with `:arch`, `-` after it
  * to leave it out and `+` to install it; a package whose name ends so is itself first. A name that only
- * one package provides stands for that package; leaving out one that several provide means nothing.
+ * one package provides stands for that package, except that leaving it out means nothing.
  * Throws `PACKAGE_NOT_FOUND` and `VERSION_NOT_FOUND`.
  */
 export function parseRequest(cache: Cache, text: string): Asked | undefined {
@@ -69,14 +69,18 @@ function readRequest(
   const pkg = findPackage(cache, name)
   if (pkg === undefined) throw unknownPackage(cache, name)
   const named = request.version !== undefined || release !== undefined
-  const own = remove && !named ? pkg.versions[0] : wanted(cache, pkg, request)
-  const version = own ?? onlyProvider(cache, pkg, request)
+  if (remove && !named) return leaveOut(pkg, text)
+  const version = wanted(cache, pkg, request) ?? onlyProvider(cache, pkg, request)
   if (version !== undefined)
     return { text, version, remove, ...(release !== undefined && { release }) }
-  if (remove && !named) return undefined
   throw named && pkg.versions.length > 0
     ? unknownVersion(pkg, text, request)
     : notOneProvider(cache, pkg, text)
+}
+
+function leaveOut(pkg: Package, text: string): Asked | undefined {
+  const [version] = pkg.versions
+  return version === undefined ? undefined : { text, version, remove: true }
 }
 
 /** The version of the package itself. */

@@ -1,5 +1,5 @@
-import type { Cache, Package, Version } from './cache.ts'
-import type { RankOrder } from './alternatives.ts'
+import { isNegative, type Cache, type Package, type Version } from './cache.ts'
+import { firstSolution, type RankOrder } from './alternatives.ts'
 import { createMarker } from './install.ts'
 import { openMarks, type Marks } from './marks.ts'
 import { mentionOrder } from './mention.ts'
@@ -24,9 +24,41 @@ export function solveStage(
   },
 ): Marks {
   const order = mentionOrder(cache.universe)
-  // apt takes what a property selects in the order of its own numbers
+  if (stage.marked.length > 1) {
+    // to know apt's order means to search the indexes; mostly the result does not depend on it
+    const run = solveInOrder(cache, { ...stage, asked: [...stage.asked, ...stage.marked] }, order)
+    if (run.solved && anyOrderWillDo(run.marks, stage.installed, order)) return run.marks
+  }
   const sorted = stage.marked.toSorted((a, b) => order(a.version.package, b.version.package))
-  return solveInOrder(cache, { ...stage, asked: [...stage.asked, ...sorted] }, order)
+  const asked = [...stage.asked, ...sorted]
+  const { marks, solved } = solveInOrder(cache, { ...stage, asked }, order)
+  if (!solved) throw refuse(marks, asked)
+  return marks
+}
+
+/**
+ * Whether the choices would be the same in any order: none failed, and each dependency got what it
+ * prefers most. Then the first choice to differ in another order would have to be for something that is
+ * preferred and yet not chosen, and there is none.
+ */
+function anyOrderWillDo(
+  marks: Marks,
+  installed: ReadonlyMap<Package, Version>,
+  order: RankOrder,
+): boolean {
+  if (marks.disturbed) return false
+  for (const pkg of marks.touched()) {
+    const { target } = marks.mark(pkg)
+    if (target === undefined) continue
+    for (const group of marks.cache.dependencies(target)) {
+      if (isNegative(group.field) || !marks.important(group)) continue
+      const first = firstSolution(marks, order, group, (one) =>
+        candidateFor(one, installed.get(one)),
+      )
+      if (first !== undefined && marks.mark(first.package).target !== first) return false
+    }
+  }
+  return true
 }
 
 function solveInOrder(
@@ -37,7 +69,7 @@ function solveInOrder(
     readonly recommends: boolean
   },
   order: RankOrder,
-): Marks {
+): { readonly marks: Marks; readonly solved: boolean } {
   const marks = openMarks(cache, {
     recommends: stage.recommends,
     installed: stage.installed,
@@ -61,8 +93,7 @@ function solveInOrder(
   switchReleases(marks, stage.asked)
   for (const version of install) marker.install(version.package, true, { asked: true })
 
-  if (!resolveProblems(marks, marker, asked)) throw refuse(marks, stage.asked)
-  return marks
+  return { marks, solved: resolveProblems(marks, marker, asked) }
 }
 
 /** What is in place is only left for something higher, unless a source insists (apt_preferences(5)). */
