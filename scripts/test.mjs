@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 const peers = {
   'apt-ftparchive': 'apt-utils',
   busybox: 'busybox-static',
+  bzip2: 'bzip2',
   debootstrap: 'debootstrap',
   dockerd: 'docker.io',
   docker: 'docker-cli',
@@ -19,8 +20,11 @@ const peers = {
   gpgv: 'gpgv',
   mmdebstrap: 'mmdebstrap',
   newuidmap: 'uidmap',
+  setcap: 'libcap2-bin',
   skopeo: 'skopeo',
   umoci: 'umoci',
+  xz: 'xz-utils',
+  zstd: 'zstd',
 }
 
 const root = fileURLToPath(new URL('../', import.meta.url))

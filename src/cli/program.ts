@@ -1,8 +1,8 @@
 import { Argument, Command, CommanderError, Option } from 'commander'
 import { PlinthError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
+import type { BuildOptions, CommandContext, RecipeOptions } from './command.ts'
 import { progressModes, type ProgressMode } from './render/renderer.ts'
-import type { CommandContext } from './run.ts'
 
 /** A command line that was understood. */
 export interface Invocation {
@@ -10,24 +10,6 @@ export interface Invocation {
   readonly progress: ProgressMode
   /** Does it; resolves with what belongs on stdout. */
   run(context: CommandContext): Promise<string>
-}
-
-/** Options of every command that works on a recipe. */
-export interface RecipeOptions {
-  readonly param?: readonly string[] | undefined
-  readonly platform?: string | undefined
-  readonly skip?: readonly string[] | undefined
-  readonly store?: string | undefined
-  readonly progress: ProgressMode
-  readonly json?: true | undefined
-}
-
-export interface BuildOptions extends RecipeOptions {
-  readonly tag?: readonly string[] | undefined
-  readonly output?: readonly string[] | undefined
-  readonly load?: true | undefined
-  /** commander's name for `--no-cache` */
-  readonly cache: boolean
 }
 
 /**

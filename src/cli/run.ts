@@ -1,19 +1,9 @@
 import { PlinthError } from '../errors.ts'
+import type { CommandContext } from './command.ts'
 import { failureOf, renderFailure } from './failure.ts'
-import { wantsColour, type Io } from './io.ts'
+import { wantsColour } from './io.ts'
 import { parseArguments, type Invocation } from './program.ts'
 import { paints } from './render/paint.ts'
-import type { Stages } from './stages.ts'
-
-/** What a command gets. */
-export interface CommandContext {
-  readonly io: Io
-  readonly signal: AbortSignal
-  /** the pipeline, loaded when a command first needs it */
-  stages(): Promise<Stages>
-  /** called with what leaves the terminal as it was, for an end that waits for nothing */
-  onForcedExit(restore: () => void): void
-}
 
 /** Runs one command line and returns its exit code. Results go to stdout, everything else to stderr. */
 export async function run(argv: readonly string[], context: CommandContext): Promise<number> {

@@ -73,7 +73,7 @@ describe('plinth inspect', () => {
     const { code, stdout } = await inspect(name, '--packages')
     expect(code).toBe(0)
     expect(stdout).toContain(`digest      ${digest}\n`)
-    expect(stdout).toMatch(/^name +.*sample:1/m)
+    expect(stdout).toMatch(/^name +sample:1, sample:latest$/m)
     expect(stdout).toMatch(/^platform +linux\/amd64$/m)
     expect(stdout).toMatch(/^system +Sample Linux 1$/m)
     expect(stdout).toMatch(/^command +\["\/bin\/sh"\]$/m)

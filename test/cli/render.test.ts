@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { openRenderer, type ProgressMode } from '../../src/cli/render/renderer.ts'
+import { openRenderer } from '../../src/cli/render/open.ts'
+import type { ProgressMode } from '../../src/cli/render/renderer.ts'
 import type { Event } from '../../src/events.ts'
 import { fakeIo, type FakeIo, type FakeIoOptions } from '../support/terminal.ts'
 

@@ -201,7 +201,7 @@ describe('plinth plan', () => {
     const { io } = await plinth(['plan', 'debian'])
     expect(io.stdout.text).toMatchInlineSnapshot(`
       "#  PACKAGE  VERSION  ARCH   DOWNLOAD  INSTALLED  WHY
-      1  libc6    1.0-1    amd64    2.9 MB    11.6 MB  bash pre-depends libc6 (>= 2.38)
+      1  libc6    1.0-1    amd64    2.9 MB    11.6 MB  Pre-Depends of bash: libc6 (>= 2.38)
       2  bash     1.0-1    amd64    1.5 MB     6.0 MB  essential (and 1 more)
       3  curl     1.0-1    amd64  300.0 kB     1.2 MB  asked for: curl
 

@@ -9,6 +9,7 @@ const commands = {
   'apt-ftparchive': 'apt-utils',
   'apt-get': 'apt',
   busybox: 'busybox-static',
+  bzip2: 'bzip2',
   debootstrap: 'debootstrap',
   docker: 'docker.io',
   dockerd: 'docker.io',
@@ -19,9 +20,13 @@ const commands = {
   gpgv: 'gpgv',
   mmdebstrap: 'mmdebstrap',
   newuidmap: 'uidmap',
+  setcap: 'libcap2-bin',
   skopeo: 'skopeo',
+  tar: 'tar',
   umoci: 'umoci',
   unshare: 'util-linux',
+  xz: 'xz-utils',
+  zstd: 'zstd',
 } as const
 
 /** What this machine must be or have. */

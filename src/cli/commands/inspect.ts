@@ -3,7 +3,8 @@ import { readableSize } from '../../output/progress.ts'
 import { printable, table } from '../format.ts'
 import { openImageFile, type FoundImage } from '../image-file.ts'
 import { readContents, type ImageContents } from '../installed-packages.ts'
-import type { CommandContext } from '../run.ts'
+import { familiarName, parseReference } from '../../reference.ts'
+import type { CommandContext } from '../command.ts'
 
 /** `plinth inspect`: name, digest, sizes, how it starts, and which packages are in it. */
 export async function inspect(
@@ -33,7 +34,7 @@ function asText(
   const layerCount = layers.length === 1 ? '1 layer' : `${layers.length} layers`
   const { Env = [], Entrypoint, Cmd, User, WorkingDir, Labels = {} } = config.config
   const rows: readonly (readonly [string, string | undefined])[] = [
-    ['name', names.join(', ') || undefined],
+    ['name', names.map(familiar).join(', ') || undefined],
     ['digest', digest],
     ['platform', [config.os, config.architecture, config.variant].filter(Boolean).join('/')],
     ['system', contents.system],
@@ -54,6 +55,11 @@ function asText(
   const lines = rows.filter((row): row is readonly [string, string] => Boolean(row[1]))
   const text = lines.map(([key, value]) => `${key.padEnd(10)}  ${printable(value)}\n`).join('')
   return withPackages ? `${text}\n${packageTable(contents)}` : text
+}
+
+/** Layouts hold full names or bare tags. */
+function familiar(name: string): string {
+  return name.includes('/') ? familiarName(parseReference(name)) : name
 }
 
 function packageCount({ packages }: ImageContents): string {

@@ -1,8 +1,8 @@
 import { readableSize } from '../../output/progress.ts'
 import type { PlannedPackage, Reason } from '../../plan.ts'
+import { formatReason } from '../../solver/explain.ts'
 import { printable, table } from '../format.ts'
-import type { RecipeOptions } from '../program.ts'
-import type { CommandContext } from '../run.ts'
+import type { CommandContext, RecipeOptions } from '../command.ts'
 import { readRequest, withProgress } from './request.ts'
 
 /** `plinth plan`: the packages in the order they go in, with sizes and reasons, and totals. */
@@ -42,7 +42,7 @@ function planTable(packages: readonly PlannedPackage[]): string {
 
 /** The reasons in a few words; a package many need names the first and how many more. */
 function whyOf({ reasons }: PlannedPackage): string {
-  const [first, ...others] = reasons.toSorted((a, b) => weight(a) - weight(b)).map(sentence)
+  const [first, ...others] = reasons.toSorted((a, b) => weight(a) - weight(b)).map(formatReason)
   if (first === undefined) return ''
   return others.length === 0 ? first : `${first} (and ${others.length} more)`
 }
@@ -50,19 +50,4 @@ function whyOf({ reasons }: PlannedPackage): string {
 /** What a person decided comes before what packages need. */
 function weight(reason: Reason): number {
   return ['asked', 'essential', 'variant', 'priority', 'dependency'].indexOf(reason.kind)
-}
-
-function sentence(reason: Reason): string {
-  switch (reason.kind) {
-    case 'asked':
-      return `asked for: ${reason.request}`
-    case 'essential':
-      return 'essential'
-    case 'variant':
-      return `variant ${reason.variant}`
-    case 'priority':
-      return `priority ${reason.priority}`
-    case 'dependency':
-      return `${reason.of} ${reason.field.toLowerCase()} ${reason.relation}`
-  }
 }

@@ -1,6 +1,6 @@
 import { bundledRecipes, loadRecipe } from '../../recipe/load.ts'
 import { listParams, type ParamInfo } from '../../recipe/params.ts'
-import type { CommandContext } from '../run.ts'
+import type { CommandContext } from '../command.ts'
 
 /** `plinth recipes`: the bundled recipes and what can be set. */
 export async function recipes(
