@@ -1,4 +1,5 @@
 import { PlinthError } from '../errors.ts'
+import { printable } from './path.ts'
 
 const magic = '!<arch>\n'
 const headerSize = 60
@@ -34,14 +35,14 @@ export function* arMembers(
     if (header.slice(58) !== '`\n') throw invalid(archive, `bad member header at byte ${offset}`)
     const digits = header.slice(48, 58).trim()
     if (!/^[0-9]+$/.test(digits))
-      throw invalid(archive, `bad member size '${digits}' at byte ${offset}`)
+      throw invalid(archive, `bad member size '${printable(digits)}' at byte ${offset}`)
     const size = Number(digits)
     const name = header.slice(0, 16).trimEnd().replace(/\/$/, '')
     const start = offset + headerSize
     if (start + size > archiveSize) {
       throw invalid(
         archive,
-        `member '${name}' claims ${size} bytes, ${archiveSize - start} are there`,
+        `member '${printable(name)}' claims ${size} bytes, ${archiveSize - start} are there`,
       )
     }
     yield { name, offset: start, size }

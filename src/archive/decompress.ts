@@ -1,7 +1,7 @@
-import { Readable } from 'node:stream'
-import { createGunzip } from 'node:zlib'
+import type { Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
 import { PlinthError } from '../errors.ts'
+import { transformed } from './transformed.ts'
 
 /** The compressions plinth reads. */
 export type Compression = 'none' | 'gzip' | 'xz' | 'zstd' | 'bzip2'
@@ -37,7 +37,9 @@ export interface DecompressLimit {
 
 /**
  * Decompresses a stream; several concatenated members or frames are one stream, as the command line tools
- * have it. Malformed or cut-off input is `ARCHIVE_INVALID`, more output than allowed `DECOMPRESSION_BOMB`.
+ * have it. Malformed, cut-off or empty input is `ARCHIVE_INVALID`; more output than allowed, or a stream that
+ * asks for more memory than any package's does, `DECOMPRESSION_BOMB`. What the input itself throws passes
+ * through. However far a stream expands, only some tens of megabytes of it are held at once.
  */
 export async function* decompress(
   compression: Compression,
@@ -45,39 +47,82 @@ export async function* decompress(
   limit: DecompressLimit,
 ): AsyncGenerator<Uint8Array> {
   let total = 0
-  const iterator = (await open(compression, chunks))[Symbol.asyncIterator]()
+  const input = new Input(chunks)
+  const iterator = (await open(compression, input))[Symbol.asyncIterator]()
   try {
     for (;;) {
       let step: IteratorResult<Uint8Array>
       try {
         step = await iterator.next()
+        if (step.done && input.size === 0 && compression !== 'none')
+          throw new Error('there is nothing in it')
       } catch (cause) {
-        if (cause instanceof PlinthError) throw cause
-        throw new PlinthError(
-          'ARCHIVE_INVALID',
-          `cannot decompress ${limit.name}: the ${compression} data is damaged or cut short`,
-          {
-            cause,
-            hint: 'fetch it again; if it stays so, the publisher made a bad file',
-          },
-        )
+        if (input.failed) throw input.failure
+        throw await refusal(compression, limit.name, cause)
       }
       if (step.done) return
       total += step.value.length
       if (total > limit.maxSize) {
-        throw new PlinthError(
-          'DECOMPRESSION_BOMB',
-          `cannot decompress ${limit.name}: more than ${limit.maxSize} bytes come out of it`,
-          {
-            hint: 'a real package never expands like this; do not trust its source',
-          },
-        )
+        throw bomb(limit.name, `more than ${limit.maxSize} bytes come out of it`)
       }
       yield step.value
     }
   } finally {
     await iterator.return?.(undefined)
   }
+}
+
+/** What goes in: counted, and its failures told from the decoder's. */
+class Input {
+  size = 0
+  failed = false
+  failure: unknown
+  readonly #chunks: AsyncIterable<Uint8Array>
+
+  constructor(chunks: AsyncIterable<Uint8Array>) {
+    this.#chunks = chunks
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of this.#chunks) {
+        this.size += chunk.length
+        yield chunk
+      }
+    } catch (error) {
+      this.failed = true
+      this.failure = error
+      throw error
+    }
+  }
+}
+
+async function refusal(
+  compression: Compression,
+  name: string,
+  cause: unknown,
+): Promise<PlinthError> {
+  if (compression === 'xz' && (await import('./xz.ts')).isXzMemoryError(cause)) {
+    return bomb(name, 'its dictionary needs too much memory', cause)
+  }
+  if (compression === 'zstd' && /window|memory/i.test(String(cause))) {
+    return bomb(name, 'its window needs too much memory', cause)
+  }
+  return new PlinthError(
+    'ARCHIVE_INVALID',
+    `cannot decompress ${name}: the ${compression} data is damaged or cut short`,
+    {
+      cause,
+      hint: 'fetch it again; if it stays so, the publisher made a bad file',
+    },
+  )
+}
+
+function bomb(name: string, why: string, cause?: unknown): PlinthError {
+  return new PlinthError('DECOMPRESSION_BOMB', `cannot decompress ${name}: ${why}`, {
+    cause,
+    hint: 'a real package never expands like this; do not trust its source',
+  })
 }
 
 async function open(
@@ -88,32 +133,22 @@ async function open(
     case 'none':
       return chunks
     case 'gzip':
-      return piped(chunks, createGunzip({ chunkSize: 256 * 1024 }))
+      return transformed(chunks, zlib.createGunzip({ chunkSize: 256 * 1024 }))
     case 'xz': {
       const { unxz } = await import('./xz.ts')
       return unxz(chunks)
     }
     case 'zstd': {
       // Node has zstd from 22.15 on; before that a pure JavaScript decoder does it
-      const native = (zlib as unknown as { createZstdDecompress?: () => NodeJS.ReadWriteStream })
+      const native = (zlib as unknown as { createZstdDecompress?: () => Transform })
         .createZstdDecompress
-      if (native) return piped(chunks, native())
+      if (native) return transformed(chunks, native())
       const { unzstd } = await import('./zstd.ts')
       return unzstd(chunks)
     }
     case 'bzip2': {
-      const { default: unbzip2 } = await import('unbzip2-stream')
-      return piped(chunks, unbzip2())
+      const { unbzip2 } = await import('./bzip2.ts')
+      return unbzip2(chunks)
     }
   }
-}
-
-/** A transform's output; errors of the input and of the transform both reach the reader. */
-function piped(
-  chunks: AsyncIterable<Uint8Array>,
-  transform: NodeJS.ReadWriteStream,
-): AsyncIterable<Uint8Array> {
-  return Readable.from(chunks, { objectMode: false }).compose(
-    transform,
-  ) as AsyncIterable<Uint8Array>
 }

@@ -7,8 +7,10 @@ export function decodePax(bytes: Buffer): Map<string, Buffer> | undefined {
   while (offset < bytes.length) {
     const space = bytes.indexOf(0x20, offset)
     if (space < 0 || space - offset > 20) return undefined
-    const length = Number(bytes.toString('latin1', offset, space))
-    if (!Number.isSafeInteger(length) || length <= space - offset + 1) return undefined
+    const digits = bytes.toString('latin1', offset, space)
+    const length = Number(digits)
+    if (!/^[0-9]+$/.test(digits) || !Number.isSafeInteger(length)) return undefined
+    if (length <= space - offset + 1) return undefined
     const end = offset + length
     const equals = bytes.indexOf(0x3d, space)
     if (end > bytes.length || bytes[end - 1] !== 0x0a || equals < 0 || equals >= end)

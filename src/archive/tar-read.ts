@@ -1,4 +1,5 @@
 import { PlinthError } from '../errors.ts'
+import { ByteReader } from './byte-reader.ts'
 import { decodePax } from './pax.ts'
 import { blockSize, decodeHeader, type RawHeader } from './tar-header.ts'
 
@@ -39,18 +40,23 @@ const types: Record<string, TarType> = {
 
 /** Extension records are bounded so that a header cannot make us hold gigabytes. */
 const maxExtension = 1024 * 1024
+const maxGlobals = 1000
 
 /**
  * Reads a tar archive as it streams by: v7, ustar, GNU (long names, base-256) and PAX (binary-safe
  * xattrs). Sparse files, multi-volume parts and unknown types are `ENTRY_UNSUPPORTED`, broken or cut-off
  * archives `ARCHIVE_INVALID`; both name `archive`. The input is read to its end, also past the tar's own
  * end, so that whoever digests it sees all of it.
+ *
+ * A tar closes with blocks of zeros. With `end: 'required'` one that just stops is refused; the default takes
+ * it, as tar(1) and dpkg do, for where something else vouches for the length.
  */
 export async function* readTar(
   chunks: AsyncIterable<Uint8Array>,
   archive: string,
+  options: { readonly end?: 'required' | 'optional' | undefined } = {},
 ): AsyncGenerator<TarMember> {
-  const reader = new BlockReader(chunks, archive)
+  const reader = new ByteReader(chunks, (at) => invalid(archive, `it ends early, at byte ${at}`))
   let longName: string | undefined
   let longLink: string | undefined
   let pax: Map<string, Buffer> | undefined
@@ -58,15 +64,21 @@ export async function* readTar(
   try {
     for (;;) {
       const at = reader.position
-      const block = await reader.take(blockSize, true)
-      if (block === undefined || block.every((byte) => byte === 0)) break
+      const block = await reader.takeOrEnd(blockSize)
+      if (block === undefined && options.end === 'required')
+        throw invalid(archive, `it ends at byte ${at} without its closing blocks`)
+      if (block === undefined || isZero(block)) {
+        if (longName !== undefined || longLink !== undefined || pax !== undefined)
+          throw invalid(archive, 'its last header belongs to no member')
+        break
+      }
       const raw = decodeHeader(block)
       if (!raw) throw invalid(archive, `bad tar header at byte ${at}`)
 
       if (raw.type === 'L' || raw.type === 'K' || raw.type === 'x' || raw.type === 'g') {
         if (raw.size > maxExtension)
           throw invalid(archive, `extension header of ${raw.size} bytes at byte ${at}`)
-        const body = (await reader.take(raw.size))!
+        const body = await reader.take(raw.size)
         await reader.skip(padding(raw.size))
         if (raw.type === 'L') longName = cString(body)
         else if (raw.type === 'K') longLink = cString(body)
@@ -74,7 +86,11 @@ export async function* readTar(
           const records = decodePax(body)
           if (!records) throw invalid(archive, `bad PAX records at byte ${at}`)
           if (raw.type === 'x') pax = records
-          else for (const [key, value] of records) globalPax.set(key, value)
+          else {
+            for (const [key, value] of records) globalPax.set(key, value)
+            if (globalPax.size > maxGlobals)
+              throw invalid(archive, `more than ${maxGlobals} global PAX records`)
+          }
         }
         continue
       }
@@ -127,13 +143,14 @@ interface Extensions {
 }
 
 function describe(raw: RawHeader, e: Extensions): Omit<TarMember, 'body'> {
+  // an empty record takes back what was said before (POSIX pax)
   const record = (key: string): string | undefined =>
-    (e.pax?.get(key) ?? e.globalPax.get(key))?.toString('utf8')
+    (e.pax?.get(key) ?? e.globalPax.get(key))?.toString('utf8') || undefined
   const numeric = (key: string, fallback: number): number => {
     const value = record(key)
     if (value === undefined) return fallback
     const parsed = Math.floor(Number(value))
-    if (value === '' || !Number.isSafeInteger(parsed))
+    if (!/^-?[0-9]+(\.[0-9]*)?$/.test(value) || !Number.isSafeInteger(parsed))
       throw invalid(e.archive, `PAX ${key} is '${value}'`)
     return parsed
   }
@@ -148,7 +165,7 @@ function describe(raw: RawHeader, e: Extensions): Omit<TarMember, 'body'> {
   let xattrs: Map<string, Uint8Array> | undefined
   for (const [key, value] of e.pax ?? []) {
     if (key.startsWith('SCHILY.xattr.'))
-      (xattrs ??= new Map()).set(key.slice('SCHILY.xattr.'.length), Buffer.from(value))
+      (xattrs ??= new Map()).set(xattrName(key), Buffer.from(value))
   }
   const size = numeric('size', raw.size)
   if (size < 0) throw invalid(e.archive, `'${name}' has a negative size`)
@@ -172,6 +189,17 @@ function describe(raw: RawHeader, e: Extensions): Omit<TarMember, 'body'> {
   }
 }
 
+/** GNU tar writes the two characters a record's name cannot hold, or would then not tell, as %3D and %25. */
+function xattrName(key: string): string {
+  return key
+    .slice('SCHILY.xattr.'.length)
+    .replace(/%(3D|25)/g, (_, code) => (code === '25' ? '%' : '='))
+}
+
+function isZero(block: Buffer): boolean {
+  return block.every((byte) => byte === 0)
+}
+
 function invalid(archive: string, why: string): PlinthError {
   return new PlinthError('ARCHIVE_INVALID', `cannot read ${archive}: ${why}`, {
     hint: 'the archive is damaged or malformed; fetch it again',
@@ -183,78 +211,4 @@ function unsupported(archive: string, name: string, why: string): PlinthError {
   return new PlinthError('ENTRY_UNSUPPORTED', `cannot unpack '${name}' of ${archive}: ${why}`, {
     facts: { archive, name },
   })
-}
-
-/** Exact reads over a chunked stream, without copying where a chunk holds all of it. */
-class BlockReader {
-  position = 0
-  readonly #iterator: AsyncIterator<Uint8Array>
-  readonly #archive: string
-  #chunk: Buffer = Buffer.alloc(0)
-  #done = false
-
-  constructor(chunks: AsyncIterable<Uint8Array>, archive: string) {
-    this.#iterator = chunks[Symbol.asyncIterator]()
-    this.#archive = archive
-  }
-
-  /** Exactly `length` bytes. At a clean end of input: undefined with `endAllowed`, else an error. */
-  async take(length: number, endAllowed = false): Promise<Buffer | undefined> {
-    if (this.#chunk.length >= length) return this.#advance(length)
-    const parts: Buffer[] = []
-    let missing = length
-    while (missing > 0) {
-      if (this.#chunk.length === 0 && !(await this.#next())) {
-        if (endAllowed && missing === length) return undefined
-        throw invalid(this.#archive, `it ends early, at byte ${this.position}`)
-      }
-      const part = this.#advance(Math.min(missing, this.#chunk.length))
-      missing -= part.length
-      parts.push(part)
-    }
-    return parts.length === 1 ? parts[0] : Buffer.concat(parts)
-  }
-
-  /** At least one byte, at most `limit`. */
-  async some(limit: number): Promise<Buffer> {
-    if (this.#chunk.length === 0 && !(await this.#next())) {
-      throw invalid(this.#archive, `it ends early, at byte ${this.position}`)
-    }
-    return this.#advance(Math.min(limit, this.#chunk.length))
-  }
-
-  async skip(length: number): Promise<void> {
-    let missing = length
-    while (missing > 0) missing -= (await this.some(missing)).length
-  }
-
-  async drain(): Promise<void> {
-    while (await this.#next());
-  }
-
-  async close(): Promise<void> {
-    if (!this.#done) await this.#iterator.return?.()
-  }
-
-  #advance(length: number): Buffer {
-    const part = this.#chunk.subarray(0, length)
-    this.#chunk = this.#chunk.subarray(length)
-    this.position += length
-    return part
-  }
-
-  async #next(): Promise<boolean> {
-    for (;;) {
-      if (this.#done) return false
-      const { value, done } = await this.#iterator.next()
-      if (done) {
-        this.#done = true
-        this.#chunk = Buffer.alloc(0)
-        return false
-      }
-      if (value.length === 0) continue
-      this.#chunk = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-      return true
-    }
-  }
 }

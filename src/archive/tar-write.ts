@@ -48,7 +48,7 @@ export function encodeEntry(entry: Entry): Buffer {
   const timeFits = entry.mtime >= 0 && entry.mtime <= ustarLimits.size
   if (!timeFits) records.push(['mtime', String(entry.mtime)])
   for (const key of [...(entry.xattrs?.keys() ?? [])].sort()) {
-    records.push([`SCHILY.xattr.${key}`, entry.xattrs!.get(key)!])
+    records.push([`SCHILY.xattr.${encodeXattrName(key)}`, entry.xattrs!.get(key)!])
   }
   const header = encodeHeader({
     name: short,
@@ -78,6 +78,11 @@ export function encodeEntry(entry: Entry): Buffer {
     minor: 0,
   })
   return Buffer.concat([extended, body, Buffer.alloc(tarPadding(body.length)), header])
+}
+
+/** As GNU tar does: the first `=` of a record ends its name. */
+function encodeXattrName(name: string): string {
+  return name.replace(/[%=]/g, (c) => (c === '%' ? '%25' : '%3D'))
 }
 
 /** How many zero bytes follow a body of `size` bytes. */

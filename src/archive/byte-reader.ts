@@ -1,0 +1,82 @@
+/** Exact reads over a chunked stream, without copying where a chunk holds all of it. */
+export class ByteReader {
+  /** bytes handed out so far */
+  position = 0
+  readonly #iterator: AsyncIterator<Uint8Array>
+  readonly #early: (position: number) => Error
+  #chunk: Buffer = Buffer.alloc(0)
+  #done = false
+
+  /** `early` makes the error for an input that ends before what was asked for. */
+  constructor(chunks: AsyncIterable<Uint8Array>, early: (position: number) => Error) {
+    this.#iterator = chunks[Symbol.asyncIterator]()
+    this.#early = early
+  }
+
+  /** Exactly `length` bytes. */
+  async take(length: number): Promise<Buffer> {
+    const bytes = await this.takeOrEnd(length)
+    if (bytes === undefined && length > 0) throw this.#early(this.position)
+    return bytes ?? Buffer.alloc(0)
+  }
+
+  /** Exactly `length` bytes, or undefined when nothing at all is left. */
+  async takeOrEnd(length: number): Promise<Buffer | undefined> {
+    if (length > 0 && this.#chunk.length >= length) return this.#advance(length)
+    const parts: Buffer[] = []
+    let missing = length
+    while (missing > 0) {
+      if (this.#chunk.length === 0 && !(await this.#next())) {
+        if (missing === length) return undefined
+        throw this.#early(this.position)
+      }
+      const part = this.#advance(Math.min(missing, this.#chunk.length))
+      missing -= part.length
+      parts.push(part)
+    }
+    return parts.length === 1 ? parts[0] : Buffer.concat(parts)
+  }
+
+  /** At least one byte, at most `limit`. */
+  async some(limit: number): Promise<Buffer> {
+    if (this.#chunk.length === 0 && !(await this.#next())) throw this.#early(this.position)
+    return this.#advance(Math.min(limit, this.#chunk.length))
+  }
+
+  async skip(length: number): Promise<void> {
+    let missing = length
+    while (missing > 0) missing -= (await this.some(missing)).length
+  }
+
+  /** Reads what is left. */
+  async drain(): Promise<void> {
+    while (await this.#next());
+  }
+
+  /** Lets go of the input where it was not read to its end. */
+  async close(): Promise<void> {
+    if (!this.#done) await this.#iterator.return?.()
+  }
+
+  #advance(length: number): Buffer {
+    const part = this.#chunk.subarray(0, length)
+    this.#chunk = this.#chunk.subarray(length)
+    this.position += length
+    return part
+  }
+
+  async #next(): Promise<boolean> {
+    for (;;) {
+      if (this.#done) return false
+      const { value, done } = await this.#iterator.next()
+      if (done) {
+        this.#done = true
+        this.#chunk = Buffer.alloc(0)
+        return false
+      }
+      if (value.length === 0) continue
+      this.#chunk = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+      return true
+    }
+  }
+}
