@@ -74,5 +74,7 @@ export function rateOf(step: Step, now: number): number | undefined {
 export function amountOf(step: Step): string {
   if (step.done === 0 && step.total === undefined) return ''
   const show = step.unit === 'bytes' ? readableSize : String
-  return step.total === undefined ? show(step.done) : `${show(step.done)} of ${show(step.total)}`
+  // totals may be estimates: what is done is never more than all
+  if (step.total === undefined) return show(step.done)
+  return `${show(step.done)} of ${show(Math.max(step.total, step.done))}`
 }
