@@ -1,3 +1,4 @@
+import type * as openpgp from 'openpgp'
 import type { Key, PartialConfig, SignaturePacket } from 'openpgp'
 import { PlinthError, type ErrorCode } from '../errors.ts'
 import { parseClearsigned } from './clearsign.ts'
@@ -62,7 +63,7 @@ export async function verifyDetached(
 
 const clockTolerance = 24 * 3600 * 1000
 
-type Pgp = typeof import('openpgp')
+type Pgp = typeof openpgp
 
 /** The verdict on one signature; the codes in the order of how much they matter. */
 type Verdict =
@@ -224,7 +225,7 @@ async function expiry(
 ): Promise<Date | undefined> {
   const dates = [
     await key.getExpirationTime(),
-    part === key ? undefined : await part.getExpirationTime(now as never),
+    part === key ? undefined : await part.getExpirationTime(now),
   ]
   const times = dates.flatMap((date) => (date instanceof Date ? [date.getTime()] : []))
   return times.length === 0 ? undefined : new Date(Math.min(...times))
@@ -233,31 +234,26 @@ async function expiry(
 /** Why a key is too weak to sign, if it is. */
 function weakness(pgp: Pgp, part: Key | Key['subkeys'][number]): string | undefined {
   const { algorithm, bits, curve } = part.getAlgorithmInfo()
-  switch (algorithm) {
-    case 'rsaEncryptSign':
-    case 'rsaSign':
-      // the top bit of a modulus may be unset
-      return bits !== undefined && bits < 2047
-        ? `the key is RSA with ${bits} bits, less than 2048`
-        : undefined
-    case 'ecdsa':
-    case 'eddsaLegacy':
-    case 'ed25519':
-    case 'ed448':
-      return undefined
-    default:
-      return `the key's algorithm (${algorithm}${curve === undefined ? '' : ` ${curve}`}) is no longer trusted`
+  if (algorithm === 'rsaEncryptSign' || algorithm === 'rsaSign') {
+    // the top bit of a modulus may be unset
+    return bits !== undefined && bits < 2047
+      ? `the key is RSA with ${bits} bits, less than 2048`
+      : undefined
   }
+  if (soundAlgorithms.has(algorithm)) return undefined
+  return `the key's algorithm (${algorithm}${curve === undefined ? '' : ` ${curve}`}) is no longer trusted`
 }
 
-function weakHashes(pgp: Pgp): ReadonlySet<number> {
+const soundAlgorithms: ReadonlySet<string> = new Set(['ecdsa', 'eddsaLegacy', 'ed25519', 'ed448'])
+
+function weakHashes(pgp: Pgp): Set<openpgp.enums.hash> {
   const { md5, sha1, ripemd } = pgp.enums.hash
   return new Set([md5, sha1, ripemd])
 }
 
 /** SHA-1 is refused in a key's own signatures too, as sqv does since February 2026. */
 function strict(pgp: Pgp): Required<PartialConfig> {
-  const weak = weakHashes(pgp) as Set<number>
+  const weak = weakHashes(pgp)
   return {
     ...pgp.config,
     rejectHashAlgorithms: weak,

@@ -74,6 +74,6 @@ export function checkRelease(release: Release, request: ReleaseRequest): readonl
 function isSuite({ suite, codename }: Release, asked: string): boolean {
   if (asked.endsWith('/') || (suite === undefined && codename === undefined)) return true
   // `bookworm/updates` is how security suites were once spelled
-  const names = [asked, asked.split('/')[0]]
-  return names.includes(suite) || names.includes(codename)
+  const [first] = asked.split('/')
+  return [suite, codename].some((name) => name === asked || name === first)
 }

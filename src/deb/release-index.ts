@@ -65,12 +65,16 @@ export function byHashPath(file: ReleaseFile): string {
     : `${directory}by-hash/SHA256/${file.sha256.slice('sha256:'.length)}`
 }
 
+/** What is after the last slash. */
+function base(text: string): string {
+  return text.slice(text.lastIndexOf('/') + 1)
+}
+
 /**
  * The component as paths have it. Security suites list `updates/main` and serve `main`: only what is after
  * the last slash counts, as for apt.
  */
 function findComponent(release: Release, { component, name }: IndexRequest): string {
-  const base = (text: string): string => text.slice(text.lastIndexOf('/') + 1)
   const known = release.components
   const served = [component, base(component)].find((candidate) =>
     [...release.files.keys()].some((path) => path.startsWith(`${candidate}/`)),

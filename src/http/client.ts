@@ -56,7 +56,7 @@ export function createHttp(options: HttpOptions = {}): Http {
             // what is fetched is verified as served; node-fetch would inflate it
             compress: false,
             headers: headersOf(request, userAgent),
-            signal: watch.signal as never,
+            signal: watch.signal,
             highWaterMark: 256 * 1024,
           }),
         )

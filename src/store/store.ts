@@ -79,12 +79,14 @@ async function sweep(directory: string): Promise<void> {
   }
 }
 
+/** Of the process, not of a store: the same root may be opened twice in one. */
+let counter = 0
+
 class DirectoryStore implements Store {
   readonly root: string
   readonly #blobs: string
   readonly #temporary: string
   readonly #verified = new Map<Digest, Promise<string>>()
-  #counter = 0
 
   constructor(root: string, blobs: string, temporary: string) {
     this.root = root
@@ -106,7 +108,7 @@ class DirectoryStore implements Store {
   }
 
   async writer(): Promise<BlobWriter> {
-    const temporary = join(this.#temporary, `${processOwner()}.${this.#counter++}`)
+    const temporary = join(this.#temporary, `${processOwner()}.${counter++}`)
     const doing = `write to the store ${this.root}`
     const failed = (error: unknown): never => {
       throw storeFailure(error, doing)

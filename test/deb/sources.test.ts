@@ -9,6 +9,8 @@ const deps = {
 }
 const keysOf = (path: string) => Buffer.from(`keys of ${path}`)
 
+const line = (options: string): string => `deb [${options}] http://a.example stable main\n`
+
 describe('parseSources()', () => {
   test('reads deb822', async () => {
     const text = `
@@ -101,7 +103,6 @@ deb /srv/mirror stable main
     ])
   })
 
-  const line = (options: string): string => `deb [${options}] http://a.example stable main\n`
   test.each([
     { name: 'trusted=yes', text: line('trusted=yes') },
     {

@@ -52,7 +52,7 @@ export async function makeKey(spec: TestKeySpec = {}): Promise<TestKey> {
           {
             sign: true,
             ...(subkey.expiresAfter !== undefined && { keyExpirationTime: subkey.expiresAfter }),
-          } as openpgp.SubkeyOptions,
+          },
         ]
       : [],
     format: 'object',
@@ -150,7 +150,7 @@ export async function signPackets(
       packet.signatureNeverExpires = false
     }
     const [literal] = (await openpgp.createMessage({ binary: bytes })).packets
-    await sign(packet, signer, literal!, date)
+    await sign(packet, signer, literal, date)
     list.push(packet)
   }
   return new openpgp.Signature(list)
@@ -196,13 +196,13 @@ export async function signDetached(
 async function sign(
   packet: openpgp.SignaturePacket,
   key: unknown,
-  data: object,
+  data: unknown,
   date: Date,
 ): Promise<void> {
-  const { sign: method } = packet as unknown as {
+  const signing = packet as unknown as {
     sign(
       key: unknown,
-      data: object,
+      data: unknown,
       date: Date,
       detached: boolean,
       config: openpgp.Config,
@@ -210,7 +210,7 @@ async function sign(
   }
   // a random notation would be another SHA-256, and there is none for SHA-1
   const config = { ...openpgp.config, nonDeterministicSignaturesViaNotation: false }
-  await method.call(packet, key, data, date, false, config)
+  await signing.sign(key, data, date, false, config)
 }
 
 function unix(text: string): string {

@@ -75,7 +75,7 @@ async function addSuite(files: Files, spec: SuiteSpec): Promise<void> {
           stanza.architecture === architecture ||
           (!spec.splitAll && stanza.architecture === 'all'),
       )
-      const text = listed.map(({ text }) => text).join('\n')
+      const text = listed.map((stanza) => stanza.text).join('\n')
       const path = isFlat ? 'Packages' : `${component}/binary-${architecture}/Packages`
       for (const form of forms) {
         const bytes =

@@ -56,9 +56,6 @@ export async function startServer(
   const queued = new Map<string, Fault[]>()
   const constant = new Map<string, Fault>()
   const seen: Seen[] = []
-  const match = <T>(table: Map<string, T>, path: string): T | undefined =>
-    table.get(path) ??
-    [...table].find(([key]) => key.endsWith('*') && path.startsWith(key.slice(0, -1)))?.[1]
   const server = createServer((request, response) => {
     // a proxy is asked for whole addresses
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://any').pathname.slice(1))
@@ -86,6 +83,12 @@ export async function startServer(
   }
 }
 
+/** The entry of a path, or of a `*` pattern it falls under. */
+function match<T>(table: Map<string, T>, path: string): T | undefined {
+  const pattern = [...table].find(([key]) => key.endsWith('*') && path.startsWith(key.slice(0, -1)))
+  return table.get(path) ?? pattern?.[1]
+}
+
 function answer(
   request: IncomingMessage,
   response: ServerResponse,
@@ -95,7 +98,10 @@ function answer(
   if (fault?.kind === 'status')
     return void response.writeHead(fault.status, fault.headers).end('no')
   if (fault?.kind === 'redirect') return void response.writeHead(302, { location: fault.to }).end()
-  if (fault?.kind === 'endless') return void endless(response)
+  if (fault?.kind === 'endless') {
+    endless(response)
+    return
+  }
   if (fault?.kind === 'stall' && fault.after < 0) return
   const bytes = fault?.kind === 'bytes' ? fault.bytes : file
   if (bytes === undefined) return void response.writeHead(404).end('not here')
@@ -124,7 +130,8 @@ function rangeOf(request: IncomingMessage, etag: string, fault: Fault | undefine
 }
 
 function send(response: ServerResponse, body: Uint8Array, fault: Fault | undefined): void {
-  switch (fault?.kind) {
+  if (fault === undefined) return void response.end(body)
+  switch (fault.kind) {
     case 'cut':
       response.write(body.subarray(0, fault.after), () => setTimeout(() => response.destroy(), 20))
       return
@@ -143,7 +150,13 @@ function send(response: ServerResponse, body: Uint8Array, fault: Fault | undefin
     case 'drip':
       drip(response, body, fault)
       return
-    default:
+    // the others have answered already, or only say what the body is
+    case 'status':
+    case 'redirect':
+    case 'endless':
+    case 'bytes':
+    case 'no-range':
+    case 'wrong-range':
       response.end(body)
   }
 }
