@@ -82,7 +82,8 @@ export function isOverlayMark(name: string): boolean {
 /** A failure of tar as plinth's own. */
 export function tarError(doing: string, { code, stderr }: Finished): PlinthError {
   const said = stderr.split('\n').slice(0, 5).join('; ')
-  if (/No space left on device|Disk quota exceeded|Cannot allocate memory/.test(stderr)) {
+  // a file is written short only where the disk ends
+  if (/No space left on device|Disk quota exceeded|Wrote only [0-9]+ of/.test(stderr)) {
     return new PlinthError('DISK_FULL', `cannot ${doing}: no space left (${said})`, {
       hint: 'free some space, or put the store on a larger disk with --store DIR',
     })

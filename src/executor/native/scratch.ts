@@ -41,7 +41,8 @@ export async function choosePlace(size: number | undefined, deps: PlaceDeps): Pr
   const memory = deps.memory ?? Math.floor((await availableMemory()) * 0.75)
   // overlayfs in a user namespace needs user.* attributes, which tmpfs has since Linux 6.6
   const suitable = !deps.userNamespace || (await kernelAtLeast(6, 6))
-  if (suitable && size !== undefined && size <= memory / 3) return { scratch, name, memory, dead }
+  if (suitable && memory > 0 && size !== undefined && size <= memory / 3)
+    return { scratch, name, memory, dead }
   await mkdir(join(scratch, name), { mode: 0o700 }).catch((error: unknown) => {
     throw storeFailure(error, `make a scratch directory in ${scratch}`)
   })

@@ -25,13 +25,14 @@ export interface Tools extends Readonly<Record<Tool, string>> {
   readonly env: Readonly<Record<string, string>>
 }
 
-const systemPath = ['/usr/sbin', '/usr/bin', '/sbin', '/bin']
+const systemPath: readonly string[] = ['/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
-/** Finds the host's programs in the usual places, then in `path`. Throws `TOOL_MISSING` naming all that lack. */
-export async function findTools(path: string): Promise<Tools> {
-  const directories = [
-    ...new Set([...systemPath, ...path.split(':').filter((d) => d.startsWith('/'))]),
-  ]
+/**
+ * Finds the host's programs in the system's directories, then in `path`. Throws `TOOL_MISSING` naming all
+ * that lack.
+ */
+export async function findTools(path: string, system = systemPath): Promise<Tools> {
+  const directories = [...new Set([...system, ...path.split(':').filter((d) => d.startsWith('/'))])]
   const find = async (name: string): Promise<string | undefined> => {
     for (const directory of directories) {
       const file = join(directory, name)
