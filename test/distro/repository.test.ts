@@ -110,13 +110,11 @@ async function loadOne(...args: Parameters<typeof load>): Promise<LoadedIndex> {
   return index
 }
 async function names(...args: Parameters<typeof load>): Promise<string[][]> {
-  return (await load(...args)).map(({ bytes }) =>
-    [
-      ...Buffer.from(bytes)
-        .toString()
-        .matchAll(/^Package: (.*)$/gm),
-    ].map(([, name]) => name ?? ''),
+  const indexes = await load(...args)
+  const texts = await Promise.all(
+    indexes.map(async (index) => Buffer.from(await index.read()).toString()),
   )
+  return texts.map((text) => [...text.matchAll(/^Package: (.*)$/gm)].map(([, name]) => name ?? ''))
 }
 async function failure(
   promise: Promise<unknown>,
@@ -160,8 +158,9 @@ describe('loadIndexes()', () => {
         signers: [key.fingerprint],
         skipped: [],
       })
-      expect(index.digest).toBe(sha256(index.bytes))
-      expect(await store.has(index.digest)).toBe(index.bytes.length)
+      const bytes = await index.read()
+      expect(index.digest).toBe(sha256(bytes))
+      expect(await store.has(index.digest)).toBe(bytes.length)
       server.seen.length = 0
       expect(await names()).toEqual([['alpha', 'beta']])
       expect(
@@ -507,11 +506,13 @@ describe('loadIndexes() and Packages', () => {
   test('is fetched again when the store has a damaged one', async () => {
     await publish({})
     const index = await loadOne()
+    const bytes = await index.read()
     const blob = (digest: Digest): string => join(store.root, 'blobs', 'sha256', digestHex(digest))
     for (const damage of [
       Buffer.from('Package: evil\n'),
-      Buffer.from(index.bytes.subarray(0, 10)),
-      Buffer.alloc(index.bytes.length + 5),
+      Buffer.from(bytes.subarray(0, 10)),
+      Buffer.from(bytes).fill('x'),
+      Buffer.alloc(bytes.length + 5),
     ]) {
       await writeFile(blob(index.digest), damage)
       store = await openStore(join(folder, 'store'))

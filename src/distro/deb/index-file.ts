@@ -11,39 +11,40 @@ import { readRecord, writeRecord } from '../../store/record.ts'
 import type { RepositoryDeps } from './repository-deps.ts'
 import type { LoadedRelease } from './suite.ts'
 
-export interface IndexBytes {
+/** An index that is at hand. */
+export interface IndexContent {
+  /** of the uncompressed file */
   readonly digest: Digest
-  readonly bytes: Uint8Array
+  /**
+   * The uncompressed bytes. They are verified as they are read from the store, and fetched again when the
+   * store turns out to be damaged.
+   */
+  read(): Promise<Uint8Array>
 }
 
 /**
- * The uncompressed bytes of an index: from the store, verified, or fetched in the form that is smallest,
- * verified compressed and again uncompressed, and kept.
+ * Makes an index available: the store has it, or it is fetched in the form that is quickest to have,
+ * verified compressed and again uncompressed, and kept. What nobody reads is not read from the store.
  */
 export async function loadIndexFile(
   index: IndexFile,
   from: { readonly source: DebSource; readonly loaded: LoadedRelease },
   deps: RepositoryDeps,
-): Promise<IndexBytes> {
+): Promise<IndexContent> {
   const key = recordKey(index)
   const digest =
     index.plain?.sha256 ??
     (await readRecord<{ digest: Digest }>(deps.store, 'indexes', key))?.digest
-  const stored = digest === undefined ? undefined : await readStored(digest, deps)
-  if (digest !== undefined && stored !== undefined) return { digest, bytes: stored }
-  if (deps.offline) {
-    throw new PlinthError(
-      'UNREACHABLE',
-      `cannot use ${labelOf(index, from.loaded)} offline: it is not in the store`,
-      {
-        hint: 'run once without --offline',
-      },
-    )
+  const size = digest === undefined ? undefined : await deps.store.has(digest)
+  if (digest !== undefined && size !== undefined && size === (index.plain?.size ?? size)) {
+    const read = async (): Promise<Uint8Array> =>
+      (await readStored(digest, deps)) ?? (await fetchIndex(index, from, deps)).bytes
+    return { digest, read }
   }
   const fetched = await fetchIndex(index, from, deps)
   if (index.plain?.sha256 === undefined)
     await writeRecord(deps.store, 'indexes', key, { digest: fetched.digest })
-  return fetched
+  return { digest: fetched.digest, read: async () => fetched.bytes }
 }
 
 /** What a byte costs on the way and to unpack, in seconds: an ordinary line, one core. */
@@ -66,11 +67,23 @@ function ranked(index: IndexFile): readonly (readonly [extension: string, file: 
   return [...index.variants].toSorted((a, b) => seconds(a) - seconds(b))
 }
 
+interface IndexBytes {
+  readonly digest: Digest
+  readonly bytes: Uint8Array
+}
+
 async function fetchIndex(
   index: IndexFile,
   from: { readonly source: DebSource; readonly loaded: LoadedRelease },
   deps: RepositoryDeps,
 ): Promise<IndexBytes> {
+  if (deps.offline) {
+    throw new PlinthError(
+      'UNREACHABLE',
+      `cannot use ${labelOf(index, from.loaded)} offline: it is not in the store`,
+      { hint: 'run once without --offline' },
+    )
+  }
   let last: unknown
   for (const [extension, file] of ranked(index)) {
     try {

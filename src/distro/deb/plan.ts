@@ -58,13 +58,15 @@ async function choose(
   const id = 'solve'
   deps.emit({ type: 'step-started', id, title: 'choose packages' })
   try {
-    const indexes = loaded.map((one, number) => ({
-      packages: indexPackages(
-        one.bytes,
-        `Packages of ${one.suite}${one.component ? ` ${one.component}` : ''}`,
-      ),
-      source: indexSource(one, number),
-    }))
+    const indexes = await Promise.all(
+      loaded.map(async (one, number) => ({
+        packages: indexPackages(
+          await one.read(),
+          `Packages of ${one.suite}${one.component ? ` ${one.component}` : ''}`,
+        ),
+        source: indexSource(one, number),
+      })),
+    )
     const solution = solve(createUniverse({ architecture, indexes }), {
       variant: rootfs.variant,
       include: rootfs.include,

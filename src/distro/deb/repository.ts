@@ -7,7 +7,7 @@ import { isFlat, type DebSource } from '../../deb/sources.ts'
 import { isPlinthError } from '../../errors.ts'
 import type { Emit } from '../../events.ts'
 import type { RepositoryDeps } from './repository-deps.ts'
-import { loadIndexFile } from './index-file.ts'
+import { loadIndexFile, type IndexContent } from './index-file.ts'
 import { loadRelease, type LoadedRelease } from './suite.ts'
 
 export type { RepositoryDeps } from './repository-deps.ts'
@@ -26,10 +26,10 @@ export interface LoadedIndex {
   /** checks that failed and were skipped because they were named */
   readonly skipped: readonly SkippableCheck[]
   readonly inReleaseDigest: Digest
-  /** of `bytes`; the blob is in the store too */
+  /** of the uncompressed Packages file, which is a blob of the store */
   readonly digest: Digest
-  /** the uncompressed Packages file */
-  readonly bytes: Uint8Array
+  /** The uncompressed Packages file, verified as it is read. */
+  readonly read: IndexContent['read']
 }
 
 /**
@@ -108,7 +108,7 @@ function loadAll(
       )
   return Promise.all(
     files.map(async (file): Promise<LoadedIndex> => {
-      const { digest, bytes } = await loadIndexFile(file, { source, loaded }, deps)
+      const { digest, read } = await loadIndexFile(file, { source, loaded }, deps)
       return {
         source,
         suite,
@@ -119,7 +119,7 @@ function loadAll(
         skipped: loaded.skipped,
         inReleaseDigest: loaded.digest,
         digest,
-        bytes,
+        read,
       }
     }),
   )
