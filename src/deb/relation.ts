@@ -27,7 +27,7 @@ export function parseRelations(text: string): readonly RelationGroup[] {
 }
 
 const form =
-  /^\s*([^\s()|,:[\]<>]+)(?::([a-z0-9-]+))?\s*(?:\(\s*(<<|<=|>=|>>|=|<|>)?\s*([^\s()]+)\s*\))?\s*$/
+  /^\s*([^\s()|,:[\]<>]+)(?::([a-z0-9-]+))?\s*(?:\(\s*(<<|<=|>=|>>|=|<|>)?\s*([^\s()<>=|,]+)\s*\))?\s*$/
 
 function parseRelation(text: string): Relation {
   const match = form.exec(text)

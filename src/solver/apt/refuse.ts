@@ -86,7 +86,7 @@ function standing(marks: Marks, group: DependencyGroup): readonly Rejected[] {
 
 function because(marks: Marks, version: Version): string {
   const chain = chainTo(marks, version).slice(0, -1)
-  if (chain.length > 0) return `needed by ${chain.join(', for which ')}`
+  if (chain.length > 0) return `needed by ${chain.toReversed().join(', for ')}`
   return marks.mark(version.package).installed === version
     ? 'part of the essential set'
     : 'asked for'
