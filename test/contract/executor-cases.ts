@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
+import { readFileSync } from 'node:fs'
 import type { Entry } from '../../src/entry.ts'
 import { PlinthError, type ErrorCode } from '../../src/errors.ts'
 import type { Executor, ExitStatus, RunRequest, Store, Workspace } from '../../src/ports.ts'
@@ -65,6 +66,16 @@ async function changesOf(
     assert.deepEqual({ status, stderr }, { status: { code: 0 }, stderr: '' })
     return listing(await workspace.changes())
   })
+}
+
+/** Network interfaces, from /proc/net/dev. */
+function interfacesIn(text: string): (string | undefined)[] {
+  return [...text.matchAll(/^ *([\w@.-]+):/gm)].map((m) => m[1])
+}
+
+async function* failingBase(): AsyncGenerator<Entry> {
+  yield* busyboxTree()
+  throw new PlinthError('DIGEST_MISMATCH', 'forged')
 }
 
 async function rejects(promise: Promise<unknown>, code: ErrorCode): Promise<PlinthError> {
@@ -158,7 +169,7 @@ const running: readonly ExecutorCase[] = [
     name: 'standard input, and nothing when none is given',
     run: (setup) =>
       within(setup, busyboxTree(), async (w) => {
-        const stdin = Buffer.from(`${'x'.repeat(200_000)}`)
+        const stdin = Buffer.from('x'.repeat(200_000))
         assert.equal((await sh(w, 'wc -c', { stdin })).stdout.trim(), '200000')
         assert.equal((await sh(w, 'cat /dev/stdin', { stdin: Buffer.from('hi\n') })).stdout, 'hi')
         assert.equal((await sh(w, 'cat')).stdout, '')
@@ -302,11 +313,10 @@ const running: readonly ExecutorCase[] = [
             network: 'host',
           })
           assert.match(stdout, /127\.0\.0\.1\s+plinth/)
-          const here = (await import('node:fs')).readFileSync('/proc/net/dev', 'latin1')
-          const names = (text: string) => [...text.matchAll(/^ *([\w@.-]+):/gm)].map((m) => m[1])
+          const here = readFileSync('/proc/net/dev', 'latin1')
           assert.deepEqual(
-            names(stdout).filter((n) => names(here).includes(n)),
-            names(here),
+            interfacesIn(stdout).filter((n) => interfacesIn(here).includes(n)),
+            interfacesIn(here),
           )
           assert.equal((await sh(w, 'cat /etc/hosts')).stdout, '')
           assert.deepEqual(listing(await w.changes()), {})
@@ -604,11 +614,7 @@ const filing: readonly ExecutorCase[] = [
   {
     name: 'an error of the base’s producer is the one thrown',
     run: async ({ executor }) => {
-      async function* failing() {
-        yield* busyboxTree()
-        throw new PlinthError('DIGEST_MISMATCH', 'forged')
-      }
-      await rejects(executor.open(failing(), { signal: never }), 'DIGEST_MISMATCH')
+      await rejects(executor.open(failingBase(), { signal: never }), 'DIGEST_MISMATCH')
     },
   },
   {

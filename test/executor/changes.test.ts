@@ -111,9 +111,12 @@ const rows: readonly Row[] = [
   },
 ]
 
+function byPath(files: Files): Map<string, Entry> {
+  return new Map(tree(files).map((e) => [e.path, e]))
+}
+
 describe('diff()', () => {
   test.each(rows)('$name', async (row) => {
-    const byPath = (files: Files) => new Map(tree(files).map((e) => [e.path, e] as const))
     const found = new Map<string, Found>(
       [...byPath(row.found ?? {})].map(([path, entry]: [string, Entry]) => [
         path,

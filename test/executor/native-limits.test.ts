@@ -101,9 +101,7 @@ describe.skipIf(!available)('the native executor at its limits', () => {
     expect(processesWith(seconds).length).toBeGreaterThan(0)
     expect(processesWith(store).length).toBeGreaterThan(0)
 
-    const [plinth] = processesWith(store).filter((pid) =>
-      commandOf(pid).startsWith(process.execPath),
-    )
+    const plinth = processesWith(store).find((pid) => commandOf(pid).startsWith(process.execPath))
     process.kill(plinth!, 'SIGKILL')
     const deadline = Date.now() + 10_000
     while (

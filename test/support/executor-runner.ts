@@ -38,6 +38,10 @@ export interface OpenResult {
 const text = process.argv[2]
 if (text?.startsWith('{')) await main(JSON.parse(text) as RunnerJob)
 
+function say(value: CaseResult | OpenResult | 'ready'): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`)
+}
+
 async function main(job: RunnerJob): Promise<void> {
   const store = await openStore(job.store)
   const warnings: Event[] = []
@@ -48,8 +52,6 @@ async function main(job: RunnerJob): Promise<void> {
     uid: job.uid ?? process.getuid!(),
     path: process.env['PATH'] ?? '',
   })
-  const say = (value: CaseResult | OpenResult | 'ready') =>
-    process.stdout.write(`${JSON.stringify(value)}\n`)
   switch (job.job) {
     case 'cases':
       for (const one of executorCases) {

@@ -23,14 +23,14 @@ export function tree(files: Readonly<Record<string, TreeFile>>): Entry[] {
     const path = name.replace(/\/$/, '')
     for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) {
       const parent = path.slice(0, slash)
-      if (!entries.has(parent)) entries.set(parent, entry(parent, true, {}))
+      if (!entries.has(parent)) entries.set(parent, makeEntry(parent, true, {}))
     }
-    entries.set(path, entry(path, name.endsWith('/'), file))
+    entries.set(path, makeEntry(path, name.endsWith('/'), file))
   }
   return [...entries.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1))
 }
 
-function entry(path: string, directory: boolean, file: TreeFile): Entry {
+function makeEntry(path: string, directory: boolean, file: TreeFile): Entry {
   const node: TreeNode =
     typeof file === 'string' || file instanceof Uint8Array ? { content: file } : file
   const metadata = {

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { treePath } from '../../archive/path.ts'
 import { readTar, type TarMember } from '../../archive/tar-read.ts'
-import type { OpenContent } from '../../archive/tar-write.ts'
 import type { Digest } from '../../digest.ts'
 import type { Content, Entry, Metadata } from '../../entry.ts'
 import type { Store } from '../../ports.ts'
+import type { ContentReader } from '../../store/content.ts'
 import type { FileEntry, Found } from './changes.ts'
 import { isOverlayMark, tarError } from './extract.ts'
 import type { Holder } from './holder.ts'
@@ -120,14 +120,14 @@ async function contentOf(member: TarMember, store: Store): Promise<Content> {
 export async function sameContent(
   before: FileEntry,
   after: FileEntry,
-  open: OpenContent,
+  contents: ContentReader,
 ): Promise<boolean> {
-  return (await digestOf(before, open)) === (await digestOf(after, open))
+  return (await digestOf(before, contents)) === (await digestOf(after, contents))
 }
 
-async function digestOf({ content, size }: FileEntry, open: OpenContent): Promise<Digest> {
+async function digestOf({ content, size }: FileEntry, contents: ContentReader): Promise<Digest> {
   const hash = createHash('sha256')
-  const body = open(content, size)
+  const body = contents.open(content, size)
   for await (const piece of body instanceof Uint8Array ? [body] : body) hash.update(piece)
   return `sha256:${hash.digest('hex')}` as Digest
 }

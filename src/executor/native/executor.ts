@@ -58,7 +58,7 @@ export function nativeExecutor(deps: NativeDeps): Executor {
       try {
         if (signal.aborted) abort()
         const entries = new Map<string, Entry>()
-        await extract(holder, remembered(base, entries), { into: 'lower', open: contents.open })
+        await extract(holder, remembered(base, entries), { into: 'lower', contents })
         const mounted = await holder.mount(deps.storage ?? 'overlay')
         const plain = mounted.storage === 'copy' ? await plainState(holder) : undefined
         return openWorkspace({

@@ -1,6 +1,7 @@
-import { writeTar, type OpenContent } from '../../archive/tar-write.ts'
+import { writeTar } from '../../archive/tar-write.ts'
 import type { Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
+import type { ContentReader } from '../../store/content.ts'
 import type { Holder } from './holder.ts'
 import { isMapped } from './ids.ts'
 import type { Finished } from './process.ts'
@@ -17,10 +18,10 @@ import { subidsHint } from './userns.ts'
 export async function extract(
   holder: Holder,
   entries: Iterable<Entry> | AsyncIterable<Entry>,
-  { into, open }: { readonly into: string; readonly open: OpenContent },
+  { into, contents }: { readonly into: string; readonly contents: Pick<ContentReader, 'open'> },
 ): Promise<void> {
   const result = await holder.tool([holder.tools.tar, ...extractOptions], into, {
-    input: writeTar(checked(entries, holder), { open }),
+    input: writeTar(checked(entries, holder), contents),
   })
   if (result.code !== 0) throw tarError('write files into the workspace', result)
 }

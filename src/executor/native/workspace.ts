@@ -130,7 +130,7 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
         await extract(
           holder,
           list.map((entry) => moved(entry, places)),
-          { into: 'merged', open: contents.open },
+          { into: 'merged', contents },
         )
       }),
 
@@ -145,7 +145,7 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
           found,
           removed,
           stubs,
-          sameContent: (before, after) => sameContent(before, after, contents.open),
+          sameContent: (before, after) => sameContent(before, after, contents),
         })
       }),
 
