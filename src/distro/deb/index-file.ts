@@ -19,7 +19,7 @@ export interface IndexContent {
    * The uncompressed bytes. They are verified as they are read from the store, and fetched again when the
    * store turns out to be damaged.
    */
-  read(): Promise<Uint8Array>
+  readonly read: () => Promise<Uint8Array>
 }
 
 /**
