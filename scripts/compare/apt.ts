@@ -121,12 +121,15 @@ function compare(set: readonly string[], apt: AptAnswer, own: OwnAnswer): Differ
   if (!(own instanceof Map)) {
     return { set, onlyApt: ['a solution'], onlyPlinth: [], refusal: (own as PlinthError).message }
   }
-  const line = ([name, version]: readonly [string, string]): string => `${name}=${version}`
   const theirs = new Set([...apt.packages].map(line))
   const ours = new Set([...own].map(line))
   const onlyApt = [...theirs].filter((one) => !ours.has(one))
   const onlyPlinth = [...ours].filter((one) => !theirs.has(one))
   return onlyApt.length + onlyPlinth.length === 0 ? undefined : { set, onlyApt, onlyPlinth }
+}
+
+function line([name, version]: readonly [string, string]): string {
+  return `${name}=${version}`
 }
 
 function print(

@@ -158,15 +158,8 @@ function invalid(place: StanzaPlace, why: string, cause?: unknown): PlinthError 
 
 /** apt takes `same` on an `all` package for a mistake: such a package has one file for every architecture. */
 function multiArchOf(value: string | undefined, architecture: string): MultiArch {
-  switch (value) {
-    case 'same':
-      return architecture === 'all' ? 'no' : 'same'
-    case 'foreign':
-    case 'allowed':
-      return value
-    default:
-      return 'no'
-  }
+  if (value === 'foreign' || value === 'allowed') return value
+  return value === 'same' && architecture !== 'all' ? 'same' : 'no'
 }
 
 function priorityOf(value: string | undefined): Priority {

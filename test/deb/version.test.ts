@@ -31,11 +31,12 @@ describe('compareVersions()', () => {
   })
 })
 
+function held(version: string): readonly string[] {
+  const operators = ['<<', '<=', '=', '>=', '>>'] as const
+  return operators.filter((operator) => satisfiesVersion(version, operator, '2'))
+}
+
 test('satisfiesVersion() knows all five operators', () => {
-  const held = (order: string): readonly string[] =>
-    (['<<', '<=', '=', '>=', '>>'] as const).filter((operator) =>
-      satisfiesVersion(order, operator, '2'),
-    )
   expect(held('1')).toEqual(['<<', '<='])
   expect(held('2')).toEqual(['<=', '=', '>='])
   expect(held('3')).toEqual(['>=', '>>'])

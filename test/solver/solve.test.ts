@@ -341,12 +341,13 @@ describe('solve() with several suites', () => {
   })
 })
 
+const both = (name: string, fields: Readonly<Record<string, string>>): readonly Stanza[] => [
+  stanza(name, fields),
+  stanza(name, { ...fields, Architecture: 'i386' }),
+]
+
 describe('solve() and Multi-Arch', () => {
   const foreign = { foreign: ['i386'] }
-  const both = (name: string, fields: Readonly<Record<string, string>>): readonly Stanza[] => [
-    stanza(name, fields),
-    stanza(name, { ...fields, Architecture: 'i386' }),
-  ]
   const architectures = (
     stanzas: readonly Stanza[],
     include: readonly string[],
@@ -538,17 +539,17 @@ describe('solve() and variants', () => {
   })
 })
 
-describe('what solve() says when it refuses', () => {
-  const refusal = (stanzas: readonly Stanza[], include: readonly string[]): PlinthError => {
-    try {
-      solve(universeOf(stanzas), { variant: 'custom', include })
-    } catch (error) {
-      if (isPlinthError(error)) return error
-      throw error
-    }
-    throw new Error('it did not refuse')
+const refusal = (stanzas: readonly Stanza[], include: readonly string[]): PlinthError => {
+  try {
+    solve(universeOf(stanzas), { variant: 'custom', include })
+  } catch (error) {
+    if (isPlinthError(error)) return error
+    throw error
   }
+  throw new Error('it did not refuse')
+}
 
+describe('what solve() says when it refuses', () => {
   test('offers the nearest names', () => {
     const error = refusal([stanza('libcurl4'), stanza('curl'), stanza('mc')], ['crul'])
     expect(error.hint).toContain('curl')

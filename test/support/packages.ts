@@ -7,25 +7,29 @@ export type Stanza = Readonly<Record<string, string>> & { readonly Package: stri
 
 /** A `Packages` file: version 1 for amd64 unless a stanza says otherwise. */
 export function packagesText(stanzas: readonly Stanza[]): string {
-  return stanzas
-    .map((stanza) => {
-      const fields: Record<string, string> = { Version: '1', Architecture: 'amd64', ...stanza }
-      const { Package: name, Version: version, Architecture: architecture } = fields
-      const file = `pool/${name}_${version}_${architecture}.deb`
-      const { Package: first, ...rest } = fields
-      const all = {
-        Package: first,
-        ...{ Version: version, Architecture: architecture },
-        ...rest,
-        Filename: file,
-        Size: '100',
-        SHA256: createHash('sha256').update(file).digest('hex'),
-      }
-      return Object.entries(all)
-        .map(([field, value]) => `${field}: ${value}\n`)
-        .join('')
-    })
-    .join('\n')
+  return stanzas.map(stanzaText).join('\n')
+}
+
+function stanzaText(fields: Stanza): string {
+  const {
+    Package: name,
+    Version: version = '1',
+    Architecture: architecture = 'amd64',
+    ...rest
+  } = fields
+  const file = `pool/${name}_${version}_${architecture}.deb`
+  const all = {
+    Package: name,
+    Version: version,
+    Architecture: architecture,
+    ...rest,
+    Filename: file,
+    Size: '100',
+    SHA256: createHash('sha256').update(file).digest('hex'),
+  }
+  return Object.entries(all)
+    .map(([field, value]) => `${field}: ${value}\n`)
+    .join('')
 }
 
 /** A stanza: `stanza('a 2', { Depends: 'b' })`; the version is 1 when none is given. */

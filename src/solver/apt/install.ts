@@ -74,11 +74,6 @@ export function createMarker(marks: Marks, order: RankOrder): Marker {
     return true
   }
 
-  /** What was asked for and is not there yet cannot be removed again. */
-  function mayRemove(mark: Mark, { asked = false }: Marking): boolean {
-    return asked || mark.installed !== undefined || mark.target === undefined || mark.automatic
-  }
-
   function install(pkg: Package, dependencies: boolean, marking: Marking = {}): boolean {
     const well = tryInstall(pkg, dependencies, marking)
     if (!well) marks.disturb()
@@ -355,6 +350,11 @@ export function createMarker(marks: Marks, order: RankOrder): Marker {
   }
 
   return { install, keep, remove }
+}
+
+/** What was asked for and is not there yet cannot be removed again. */
+function mayRemove(mark: Mark, { asked = false }: Marking): boolean {
+  return asked || mark.installed !== undefined || mark.target === undefined || mark.automatic
 }
 
 /** Whether a list of steps went well; `did` says whether to go on after one. */

@@ -54,7 +54,7 @@ function isThere(cache: Cache, text: string): boolean {
   const pkg = findPackage(cache, request.name)
   return (
     pkg !== undefined &&
-    (wanted(cache, pkg, request) ?? onlyProvider(cache, pkg, request)) !== undefined
+    (versionOf(cache, pkg, request) ?? onlyProvider(cache, pkg, request)) !== undefined
   )
 }
 
@@ -70,7 +70,7 @@ function readRequest(
   if (pkg === undefined) throw unknownPackage(cache, name)
   const named = request.version !== undefined || release !== undefined
   if (remove && !named) return leaveOut(pkg, text)
-  const version = wanted(cache, pkg, request) ?? onlyProvider(cache, pkg, request)
+  const version = versionOf(cache, pkg, request) ?? onlyProvider(cache, pkg, request)
   if (version !== undefined)
     return { text, version, remove, ...(release !== undefined && { release }) }
   throw named && pkg.versions.length > 0
@@ -84,7 +84,7 @@ function leaveOut(pkg: Package, text: string): Asked | undefined {
 }
 
 /** The version of the package itself. */
-function wanted(cache: Cache, pkg: Package, { version, release }: Request): Version | undefined {
+function versionOf(cache: Cache, pkg: Package, { version, release }: Request): Version | undefined {
   if (version === 'candidate' || release === 'candidate') return candidateOf(pkg)
   if (version === 'newest' || release === 'newest') return pkg.versions[0]
   if (release !== undefined) return pkg.versions.find((one) => isOfRelease(one, release))

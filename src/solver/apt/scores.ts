@@ -6,6 +6,7 @@ import {
   type DependencyField,
   type Package,
 } from './cache.ts'
+import { hashOrder } from './hash-order.ts'
 import type { Marks } from './marks.ts'
 import type { Priority } from '../../deb/package-record.ts'
 
@@ -81,7 +82,7 @@ export function scorePackages(
     }
   }
   // and whoever provides what gained that way
-  for (const pkg of [...scores.keys()]) {
+  for (const pkg of [...scores.keys()].toSorted(hashOrder(cache.universe))) {
     const gained = Math.abs((scores.get(pkg) ?? 0) - (before.get(pkg) ?? 0))
     if (gained === 0) continue
     const providers = new Set<Package>()

@@ -79,22 +79,15 @@ export function solve(universe: Universe, request: SolveRequest): Solution {
       reasons.set(pkg, [...(reasons.get(pkg) ?? []), reason])
     }
     const fresh = [...now.values()].filter((version) => installed.get(version.package) !== version)
-    const dropped = new Set(
-      [...installed.keys()].filter((pkg) => now.get(pkg) !== installed.get(pkg)).map(fullName),
-    )
-    for (const stage of stages)
-      stage.packages = stage.packages.filter((one) => !dropped.has(selectedName(one)))
+    // a later stage may replace or remove what an earlier one took
+    const kept = new Set([...now.values()].map((version) => version.record))
+    for (const stage of stages) {
+      stage.packages = stage.packages.filter((one) => kept.has(one.record))
+    }
     stages.push({ name: plan.name, packages: select(cache, marks, fresh, now, reasons, plan.name) })
     installed = now
   }
   return { packages: order(stages.flatMap((stage) => stage.packages)), stages }
-
-  function fullName(pkg: Package): string {
-    return `${pkg.name}:${pkg.architecture}`
-  }
-  function selectedName(one: SelectedPackage): string {
-    return `${one.name}:${one.architecture === 'all' ? universe.architecture : one.architecture}`
-  }
 }
 
 function chosen(marks: Marks): ReadonlyMap<Package, Version> {

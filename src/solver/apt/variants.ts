@@ -46,11 +46,8 @@ export function planStages(
 ): readonly StagePlan[] {
   const { variant, include } = request
   const leftOut = new Set(include.filter((one) => one.remove).map((one) => one.version.package))
-  const asked = (one: Asked): Wanted => ({
-    asked: one,
-    reason: { kind: 'asked', request: one.text },
-  })
-  if (variant === 'custom') return [{ name: 'essential', wanted: include.map(asked), marked: [] }]
+  if (variant === 'custom')
+    return [{ name: 'essential', wanted: include.map(askedFor), marked: [] }]
 
   const suite = request.suite ?? cache.universe.indexes[0]?.source.suite
   const take = (packages: Iterable<Package>, reason: Reason): readonly Wanted[] =>
@@ -71,7 +68,7 @@ export function planStages(
 
   const essential: StagePlan = {
     name: 'essential',
-    wanted: include.filter((one) => one.remove).map(asked),
+    wanted: include.filter((one) => one.remove).map(askedFor),
     marked: [
       ...take(marked(cache, suite, 'essential'), { kind: 'essential' }),
       ...(variant === 'apt' ? named('apt') : []),
@@ -79,12 +76,16 @@ export function planStages(
   }
   const rest: StagePlan = {
     name: 'rest',
-    wanted: [...include.map(asked), ...(variant === 'buildd' ? named('build-essential') : [])],
+    wanted: [...include.map(askedFor), ...(variant === 'buildd' ? named('build-essential') : [])],
     marked: [...(variant === 'essential' || variant === 'apt' ? [] : named('apt')), ...byPriority],
   }
   return [...rest.wanted, ...rest.marked].every((one) => one.asked.remove)
     ? [essential]
     : [essential, rest]
+}
+
+function askedFor(one: Asked): Wanted {
+  return { asked: one, reason: { kind: 'asked', request: one.text } }
 }
 
 type CountedPriority = Exclude<Priority, 'optional' | 'extra'>
