@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
@@ -34,14 +34,15 @@ export async function gzipChunk(chunk: Uint8Array, store: Store): Promise<Uint8A
   }
   const member = await compress(chunk, { level, memLevel: 9 })
   member[9] = 255
+  const temporary = join(await store.directory('tmp'), `${processOwner()}.gzip${counter++}`)
   try {
-    const temporary = join(await store.directory('tmp'), `${processOwner()}.gzip${counter++}`)
     await writeFile(
       temporary,
       Buffer.concat([createHash('sha256').update(member).digest(), member]),
     )
     await rename(temporary, path)
   } catch (error) {
+    await rm(temporary, { force: true })
     throw storeFailure(error, `write to the store ${store.root}`)
   }
   return member

@@ -3,6 +3,7 @@ import type { Digest } from '../digest.ts'
 import type { Content } from '../entry.ts'
 import { PlinthError } from '../errors.ts'
 import type { Store } from '../ports.ts'
+import { storeFailure } from './failure.ts'
 
 /** Reads the contents of entries; blobs stay open until it is disposed of. */
 export interface ContentReader extends Disposable {
@@ -19,24 +20,30 @@ const maxOpen = 512
 export function contentReader(store: Store): ContentReader {
   const files = new Map<Digest, number>()
 
-  const fileOf = async (digest: Digest): Promise<number> => {
-    const open = files.get(digest)
-    if (open !== undefined) return open
-    const path = await store.verified(digest)
-    // another reader may have opened it meanwhile
-    const file = files.get(digest) ?? openSync(path, 'r')
-    files.set(digest, file)
-    if (files.size > maxOpen) {
-      const [oldest, handle] = files.entries().next().value!
-      files.delete(oldest)
-      closeSync(handle)
+  /** Opens and reads without a pause in between: meanwhile others may have had the file closed. */
+  const readNow = (path: string, digest: Digest, offset: number, length: number): Uint8Array => {
+    let file = files.get(digest)
+    if (file === undefined) {
+      if (files.size >= maxOpen) {
+        const [oldest, handle] = files.entries().next().value!
+        files.delete(oldest)
+        closeSync(handle)
+      }
+      try {
+        file = openSync(path, 'r')
+      } catch (error) {
+        throw storeFailure(error, `read ${digest} from the store ${store.root}`)
+      }
+      files.set(digest, file)
     }
-    return file
+    return slice(file, offset, length, digest)
   }
+  const read = async (digest: Digest, offset: number, length: number): Promise<Uint8Array> =>
+    readNow(files.has(digest) ? '' : await store.verified(digest), digest, offset, length)
+
   async function* slices(digest: Digest, offset: number, size: number): AsyncGenerator<Uint8Array> {
     for (let done = 0; done < size; done += pieceSize) {
-      const length = Math.min(pieceSize, size - done)
-      yield slice(await fileOf(digest), offset + done, length, digest)
+      yield read(digest, offset + done, Math.min(pieceSize, size - done))
     }
   }
   return {
@@ -48,8 +55,7 @@ export function contentReader(store: Store): ContentReader {
       return slices(content.digest, content.offset, size)
     },
     async bytes(content, size) {
-      if (content.kind === 'bytes') return content.bytes
-      return slice(await fileOf(content.digest), content.offset, size, content.digest)
+      return content.kind === 'bytes' ? content.bytes : read(content.digest, content.offset, size)
     },
     [Symbol.dispose]() {
       for (const file of files.values()) closeSync(file)

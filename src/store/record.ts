@@ -18,7 +18,12 @@ export async function readRecord<T>(
   if (text === undefined) return undefined
   const newline = text.indexOf('\n')
   const body = text.slice(newline + 1)
-  return text.slice(0, newline) === sha256(body) ? (JSON.parse(body) as T) : undefined
+  if (text.slice(0, newline) !== sha256(body)) return undefined
+  try {
+    return JSON.parse(body) as T
+  } catch {
+    return undefined
+  }
 }
 
 let counter = 0

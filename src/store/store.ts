@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import {
+  link,
   mkdir,
   open,
   readdir,
@@ -16,7 +17,7 @@ import { digestHex, type Digest } from '../digest.ts'
 import { isPlinthError, PlinthError } from '../errors.ts'
 import type { BlobWriter, Store } from '../ports.ts'
 import { storeFailure } from './failure.ts'
-import { ownerIsAlive, processOwner } from './owner.ts'
+import { ownerIsAlive, ownerIsElsewhere, processOwner } from './owner.ts'
 
 /**
  * Opens the store at `root`, made if need be: an OCI image layout (image-spec, image-layout.md) with
@@ -32,7 +33,7 @@ export async function openStore(root: string): Promise<Store> {
   try {
     await mkdir(blobs, { recursive: true })
     await mkdir(temporary, { recursive: true })
-    await initialise(path)
+    await initialise(path, temporary)
     await sweep(temporary)
   } catch (error) {
     throw storeFailure(error, `open the store ${path}`)
@@ -42,17 +43,14 @@ export async function openStore(root: string): Promise<Store> {
 
 const layoutMark = '{"imageLayoutVersion":"1.0.0"}'
 
-async function initialise(root: string): Promise<void> {
+async function initialise(root: string, temporary: string): Promise<void> {
   const mark = await readFile(join(root, 'oci-layout'), 'utf8').catch(() => undefined)
   if (mark === undefined) {
-    await createOnce(join(root, 'oci-layout'), layoutMark)
-  } else if (
-    (JSON.parse(mark || layoutMark) as { imageLayoutVersion?: string }).imageLayoutVersion !==
-    '1.0.0'
-  ) {
+    await createOnce(join(root, 'oci-layout'), layoutMark, temporary)
+  } else if (layoutVersion(mark) !== '1.0.0') {
     throw new PlinthError(
       'STORE_INVALID',
-      `cannot use ${root} as the store: its oci-layout is of another version`,
+      `cannot use ${root} as the store: its oci-layout is damaged or of another version`,
       {
         hint: 'choose another directory with --store DIR',
       },
@@ -61,23 +59,59 @@ async function initialise(root: string): Promise<void> {
   await createOnce(
     join(root, 'index.json'),
     '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}',
+    temporary,
   )
 }
 
-async function createOnce(path: string, text: string): Promise<void> {
-  await writeFile(path, text, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw error
-  })
-}
-
-/** Removes what processes that no longer run left in a directory of `<owner>.<anything>` names. */
-async function sweep(directory: string): Promise<void> {
-  for (const name of await readdir(directory)) {
-    const owner = name.slice(0, name.indexOf('.'))
-    if (name.includes('.') && !ownerIsAlive(owner))
-      await rm(join(directory, name), { recursive: true, force: true })
+function layoutVersion(mark: string): unknown {
+  try {
+    return (JSON.parse(mark) as { imageLayoutVersion?: unknown } | null)?.imageLayoutVersion
+  } catch {
+    return undefined
   }
 }
+
+/** Makes a file with all of its content, unless it is there. */
+async function createOnce(path: string, text: string, temporary: string): Promise<void> {
+  if (await exists(path)) return
+  const whole = join(temporary, `${processOwner()}.${counter++}`)
+  try {
+    await writeFile(whole, text)
+    await link(whole, path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    // not every file system has hard links
+    if (code === 'EPERM' || code === 'ENOTSUP') await rename(whole, path)
+    else if (code !== 'EEXIST') throw error
+  } finally {
+    await rm(whole, { force: true })
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+/**
+ * Removes what processes that no longer run left in a directory of `<owner>.<anything>` names. Whether one in
+ * another container runs cannot be seen: what it left goes when others have used the directory a day later.
+ */
+async function sweep(directory: string): Promise<void> {
+  const used = (await stat(directory)).mtimeMs
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name)
+    const owner = name.slice(0, name.indexOf('.'))
+    if (!name.includes('.')) continue
+    const age = used - ((await stat(path).catch(() => undefined))?.mtimeMs ?? used)
+    if (!ownerIsAlive(owner) || (ownerIsElsewhere(owner) && age > day))
+      await rm(path, { recursive: true, force: true })
+  }
+}
+
+const day = 24 * 60 * 60 * 1000
 
 /** Of the process, not of a store: the same root may be opened twice in one. */
 let counter = 0
@@ -150,9 +184,9 @@ class DirectoryStore implements Store {
             `cannot keep the content: expected ${expected.digest}, got ${digest}`,
           )
         }
-        state = 'done'
         await file.close().catch(failed)
         await rename(temporary, this.#path(digest)).catch(failed)
+        state = 'done'
         this.#verified.set(digest, Promise.resolve(this.#path(digest)))
         return { digest, size }
       },
@@ -206,7 +240,9 @@ class DirectoryStore implements Store {
 
   async delete(digest: Digest): Promise<void> {
     this.#verified.delete(digest)
-    await rm(this.#path(digest), { force: true })
+    await rm(this.#path(digest), { force: true }).catch((error: unknown) => {
+      throw storeFailure(error, `drop ${digest} from the store ${this.root}`)
+    })
   }
 
   async directory(name: string): Promise<string> {
@@ -225,12 +261,17 @@ class DirectoryStore implements Store {
 
   /** A damaged blob is dropped, so that the next run fetches or makes it again. */
   async #corrupt(digest: Digest, actual: string): Promise<PlinthError> {
-    await this.delete(digest)
+    const dropped = await this.delete(digest).then(
+      () => true,
+      () => false,
+    )
     return new PlinthError(
       'STORE_CORRUPT',
       `cannot use ${digest} from the store: its content is ${actual}`,
       {
-        hint: 'it was dropped: run the command again to get it anew, and check the disk',
+        hint: dropped
+          ? 'it was dropped: run the command again to get it anew, and check the disk'
+          : `remove it from ${this.root}, run the command again to get it anew, and check the disk`,
         facts: { digest },
       },
     )
