@@ -15,7 +15,7 @@ export type AptAnswer =
 export interface AptRoot {
   readonly universe: Universe
   readonly version: string
-  install(packages: readonly string[]): Promise<AptAnswer>
+  install(packages: readonly string[], recommends: boolean): Promise<AptAnswer>
 }
 
 /**
@@ -75,12 +75,12 @@ export async function openAptRoot(options: {
   return {
     universe: createUniverse({ architecture, indexes }),
     version,
-    async install(packages) {
+    async install(packages, recommends) {
       const { exitCode, stdout, stderr } = await apt([
         'install',
         '-s',
         '-q',
-        '--no-install-recommends',
+        recommends ? '--install-recommends' : '--no-install-recommends',
         ...packages,
       ])
       return exitCode === 0

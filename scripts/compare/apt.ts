@@ -1,5 +1,5 @@
 // node scripts/run.mjs scripts/compare/apt.ts [--suite bookworm,trixie] [--seed 1] [--count 500]
-//   [--architecture amd64] [--directory DIR] [--chroot DIR] [-- package…]
+//   [--architecture amd64] [--directory DIR] [--chroot DIR] [--recommends] [-- package…]
 // Draws random package sets from the real indexes and compares what plinth would install with what
 // `apt-get -s install` says, in an empty root: same versions, or both refuse. Exits 1 when they differ
 // for a reason that is not in the list below. Packages after `--` are compared instead of drawn sets.
@@ -37,6 +37,7 @@ const { values: options, positionals } = parseArgs({
     architecture: { type: 'string', default: 'amd64' },
     directory: { type: 'string' },
     chroot: { type: 'string' },
+    recommends: { type: 'boolean', default: false },
   },
 })
 
@@ -76,7 +77,7 @@ async function compareSuite(suite: string, directory: string): Promise<boolean> 
   const next = sets.values()
   const worker = async (): Promise<void> => {
     for (const set of next) {
-      const apt = await root.install(set)
+      const apt = await root.install(set, options.recommends)
       const started = performance.now()
       const own = ask(root.universe, set)
       slowest = Math.max(slowest, performance.now() - started)
@@ -92,7 +93,7 @@ async function compareSuite(suite: string, directory: string): Promise<boolean> 
   }
   await Promise.all([worker(), worker()])
   console.log(
-    `${suite} (${root.version}), seed ${options.seed}: ${sets.length} sets, ${count.equal} equal, ${count.refused} both refused, ` +
+    `${suite} (${root.version}), seed ${options.seed}${options.recommends ? ', recommends' : ''}: ${sets.length} sets, ${count.equal} equal, ${count.refused} both refused, ` +
       `${count.explained} explained, ${count.different} different; slowest ${slowest.toFixed(0)} ms`,
   )
   return count.different === 0
@@ -102,7 +103,11 @@ type OwnAnswer = ReadonlyMap<string, string> | PlinthError
 
 function ask(universe: Universe, set: readonly string[]): OwnAnswer {
   try {
-    const { packages } = solve(universe, { variant: 'custom', include: set })
+    const { packages } = solve(universe, {
+      variant: 'custom',
+      include: set,
+      recommends: options.recommends,
+    })
     return new Map(packages.map((one) => [one.name, one.version]))
   } catch (error) {
     if (isPlinthError(error, 'PACKAGE_NOT_FOUND', 'VERSION_NOT_FOUND', 'UNSATISFIABLE'))

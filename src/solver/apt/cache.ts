@@ -201,6 +201,19 @@ export function ignoresProvision(dependency: Dependency, provision: Provision): 
   )
 }
 
+/** Every version that would meet a dependency, whether it can be had or not: those of its own name first. */
+export function targetsOf(cache: Cache, dependency: Dependency): readonly Version[] {
+  const { target } = dependency
+  const own = ignoresPackage(dependency, target)
+    ? []
+    : target.versions.filter((version) => matches(dependency, version.text))
+  const provided = cache
+    .providers(target)
+    .filter((one) => !ignoresProvision(dependency, one) && matches(dependency, one.version))
+    .map((one) => one.owner)
+  return [...new Set([...own, ...provided])]
+}
+
 function readDependencies(cache: Cache, version: Version): readonly DependencyGroup[] {
   const groups: DependencyGroup[] = []
   for (const field of dependencyFields) {
@@ -226,7 +239,7 @@ function dependenciesOf(
   relation: Relation,
 ): readonly Dependency[] {
   const { operator, version } = relation
-  return targetsOf(cache, parent, field, relation).map((target) => ({
+  return namedBy(cache, parent, field, relation).map((target) => ({
     parent,
     field,
     target,
@@ -238,7 +251,7 @@ function dependenciesOf(
 }
 
 /** A bare name means the parent's own architecture; forbidding it means every architecture. */
-function targetsOf(
+function namedBy(
   cache: Cache,
   parent: Version,
   field: DependencyField,

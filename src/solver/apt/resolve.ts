@@ -1,9 +1,7 @@
 import {
-  ignoresPackage,
-  ignoresProvision,
   isCritical,
   isNegative,
-  matches,
+  targetsOf,
   type Dependency,
   type DependencyGroup,
   type Package,
@@ -125,7 +123,7 @@ class Repair {
     for (const member of group.members) {
       open = !marks.metGroup(group, 'target')
       if (!open) continue
-      const targets = allTargets(marks, member)
+      const targets = targetsOf(marks.cache, member)
       const negative = isNegative(group.field)
       if (
         targets.length === 0 &&
@@ -288,19 +286,6 @@ class Repair {
     }
     return changed
   }
-}
-
-/** Every version that could meet a dependency, chosen or not: real ones first. */
-function allTargets(marks: Marks, member: Dependency): readonly Version[] {
-  const own = ignoresPackage(member, member.target)
-    ? []
-    : member.target.versions.filter((version) => matches(member, version.text))
-  const providing = marks.cache
-    .providers(member.target)
-    .filter(
-      (provision) => !ignoresProvision(member, provision) && matches(member, provision.version),
-    )
-  return [...own, ...providing.map((provision) => provision.owner)]
 }
 
 /** The package a dependency is most likely about: the named one if it exists, else its first provider. */

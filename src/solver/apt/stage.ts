@@ -32,7 +32,7 @@ export function solveStage(
   const sorted = stage.marked.toSorted((a, b) => order(a.version.package, b.version.package))
   const asked = [...stage.asked, ...sorted]
   const { marks, solved } = solveInOrder(cache, { ...stage, asked }, order)
-  if (!solved) throw refuse(marks, asked)
+  if (!solved) throw refuse(marks, stage.asked, stage.marked)
   return marks
 }
 
