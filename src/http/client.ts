@@ -5,6 +5,7 @@ import fetch, { type Response } from 'node-fetch'
 import { PlinthError } from '../errors.ts'
 import { getFile } from './file.ts'
 import { displayUrl, type Http, type HttpRequest, type HttpResponse } from './http.ts'
+import { redirectTarget } from './redirect.ts'
 import { isBypassed, TunnelAgent, ForwardAgent, type Proxies } from './proxy.ts'
 
 export interface HttpOptions {
@@ -15,8 +16,6 @@ export interface HttpOptions {
   readonly proxies?: Proxies | undefined
   readonly userAgent?: string | undefined
 }
-
-const maxRedirects = 10
 
 /** The client for real networks: connections are kept and reused, `file:` is read from disk. */
 export function createHttp(options: HttpOptions = {}): Http {
@@ -66,7 +65,7 @@ export function createHttp(options: HttpOptions = {}): Http {
         if (location === null) return answer(response, target, watch)
         ;(response.body as Readable | null)?.destroy()
         watch.end()
-        target = redirected(target, location, { status: response.status, hops })
+        target = redirectTarget(target, location, { status: response.status, hops })
       }
     },
     close() {
@@ -108,27 +107,6 @@ function answer(response: Response, url: URL, watch: Watch): HttpResponse {
 // oxlint-disable-next-line require-yield
 async function* nothing(watch: Watch): AsyncGenerator<Uint8Array> {
   watch.end()
-}
-
-function redirected(
-  from: URL,
-  location: string,
-  { status, hops }: { status: number; hops: number },
-): URL {
-  const refuse = (why: string): PlinthError =>
-    new PlinthError('HTTP_STATUS', `cannot get ${displayUrl(from.href)}: ${why}`, {
-      hint: 'use the address it finally leads to, or another mirror',
-      facts: { status, url: displayUrl(from.href) },
-    })
-  if (hops >= maxRedirects) throw refuse(`more than ${maxRedirects} redirects`)
-  if (!URL.canParse(location, from.href))
-    throw refuse('it redirects to something that is no address')
-  const to = new URL(location, from)
-  if (to.protocol !== 'http:' && to.protocol !== 'https:')
-    throw refuse(`it redirects to ${to.protocol}`)
-  if (from.protocol === 'https:' && to.protocol === 'http:')
-    throw refuse('it redirects from https to http')
-  return to
 }
 
 function checkUrl(url: string): URL {

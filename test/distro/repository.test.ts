@@ -235,11 +235,17 @@ describe('loadIndexes()', () => {
   test('tells its progress', async () => {
     await publish({})
     await load()
-    expect(events.map(({ type }) => type)).toEqual([
-      'step-started',
-      'step-progress',
-      'step-finished',
-    ])
+    const types = (): string[] => [...new Set(events.map(({ type }) => type))]
+    expect(types()).toEqual(['step-started', 'step-progress', 'step-finished'])
+    const fetched = [...server.files].filter(([name]) => /InRelease$|binary-amd64.*gz$/.test(name))
+    const bytes = fetched.reduce((sum, [, { length }]) => sum + length, 0)
+    const last = events.findLast(({ type }) => type === 'step-progress')
+    expect(last).toMatchObject({ done: bytes, total: bytes })
+    expect(events.at(-1)).toMatchObject({ cached: false })
+    events.length = 0
+    await load()
+    expect(types()).toEqual(['step-started', 'step-finished'])
+    expect(events.at(-1)).toMatchObject({ cached: true })
   })
 
   test('goes to the second mirror when the first is down', async () => {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createHttp } from '../../src/http/client.ts'
 import { fetchDocument } from '../../src/http/document.ts'
 import { displayUrl, type Http } from '../../src/http/http.ts'
+import { redirectTarget } from '../../src/http/redirect.ts'
 import { isBypassed } from '../../src/http/proxy.ts'
 import { testRetry } from '../support/network.ts'
 import { startServer, type FaultServer } from '../support/server.ts'
@@ -131,6 +132,26 @@ test.each([
   { host: 'http://a/', bypass: [''], expected: false },
 ])('isBypassed() of $host with $bypass', ({ host, bypass, expected }) => {
   expect(isBypassed(new URL(host), bypass)).toBe(expected)
+})
+
+describe('redirectTarget()', () => {
+  const from = new URL('https://a.example/x/y')
+  test.each([
+    { location: 'z', expected: 'https://a.example/x/z' },
+    { location: '/z', expected: 'https://a.example/z' },
+    { location: '//b.example/z', expected: 'https://b.example/z' },
+    { location: 'https://b.example/z', expected: 'https://b.example/z' },
+  ])('follows $location', ({ location, expected }) => {
+    expect(redirectTarget(from, location, { status: 302, hops: 0 }).href).toBe(expected)
+  })
+  test.each(['http://a.example/x', 'file:///etc/passwd', 'ftp://a.example/', 'https://['])(
+    'refuses %s from https',
+    (location) => {
+      expect(() => redirectTarget(from, location, { status: 302, hops: 0 })).toThrow(
+        expect.objectContaining({ code: 'HTTP_STATUS' }),
+      )
+    },
+  )
 })
 
 test('displayUrl() shows no credentials', () => {

@@ -82,6 +82,9 @@ async function expectNothingKept(): Promise<void> {
   expect(await readdir(await store.directory('tmp'))).toEqual([])
 }
 
+/** Faults after which there is another request. */
+const breaking = new Set(['cut', 'stall', 'short', 'wrong-range', 'status', 'bytes'])
+
 describe('download()', () => {
   test('brings a file into the store and counts its bytes', async () => {
     await download(item(), deps())
@@ -118,6 +121,11 @@ describe('download()', () => {
     { name: 'silent midway', faults: [{ kind: 'stall', after: 200_000 }], ranged: true },
     { name: 'silent from the start', faults: [{ kind: 'stall', after: -1 }] },
     { name: 'ended early in good form', faults: [{ kind: 'short', after: 200_000 }], ranged: true },
+    {
+      name: 'cut off, then a server that starts earlier than asked',
+      faults: [{ kind: 'cut', after: 300_000 }, { kind: 'early-range' }],
+      ranged: true,
+    },
     { name: '503', faults: [{ kind: 'status', status: 503 }] },
     {
       name: '429 with Retry-After',
@@ -133,6 +141,8 @@ describe('download()', () => {
     await download(item(), deps())
     await store.verified(sha256(content))
     expect(bytesSeen).toBe(content.length)
+    // it went on instead of starting over
+    expect(server.seen).toHaveLength(faults.filter(({ kind }) => breaking.has(kind)).length + 1)
     const wentOn = /^bytes=[1-9]/.test(server.seen.at(-1)?.headers.range ?? '')
     expect(wentOn).toBe(ranged ?? false)
   })

@@ -25,6 +25,8 @@ export type Fault =
   | { readonly kind: 'no-range' }
   /** answers a range with another part */
   | { readonly kind: 'wrong-range' }
+  /** answers a range with one that starts a little earlier */
+  | { readonly kind: 'early-range' }
   | { readonly kind: 'redirect'; readonly to: string }
   /** takes its time between pieces */
   | { readonly kind: 'drip'; readonly chunk: number; readonly every: number }
@@ -126,6 +128,7 @@ function rangeOf(request: IncomingMessage, etag: string, fault: Fault | undefine
   const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
   const ifRange = request.headers['if-range']
   if (fault?.kind === 'no-range' || (ifRange !== undefined && ifRange !== etag)) return 0
+  if (fault?.kind === 'early-range') return Math.max(1, from - 1000)
   return fault?.kind === 'wrong-range' ? from + 1 : from
 }
 
@@ -157,6 +160,7 @@ function send(response: ServerResponse, body: Uint8Array, fault: Fault | undefin
     case 'bytes':
     case 'no-range':
     case 'wrong-range':
+    case 'early-range':
       response.end(body)
   }
 }

@@ -8,7 +8,7 @@ import { isPlinthError, PlinthError } from '../../errors.ts'
 import { downloadBytes } from '../../http/download.ts'
 import { fetchDocument } from '../../http/document.ts'
 import { readRecord, writeRecord } from '../../store/record.ts'
-import type { RepositoryDeps } from './repository-deps.ts'
+import type { LoadDeps } from './repository-deps.ts'
 import type { LoadedRelease } from './suite.ts'
 
 /** An index that is at hand. */
@@ -29,7 +29,7 @@ export interface IndexContent {
 export async function loadIndexFile(
   index: IndexFile,
   from: { readonly source: DebSource; readonly loaded: LoadedRelease },
-  deps: RepositoryDeps,
+  deps: LoadDeps,
 ): Promise<IndexContent> {
   const key = recordKey(index)
   const digest =
@@ -75,7 +75,7 @@ interface IndexBytes {
 async function fetchIndex(
   index: IndexFile,
   from: { readonly source: DebSource; readonly loaded: LoadedRelease },
-  deps: RepositoryDeps,
+  deps: LoadDeps,
 ): Promise<IndexBytes> {
   if (deps.offline) {
     throw new PlinthError(
@@ -104,7 +104,7 @@ async function fetchFile(
   file: ReleaseFile,
   name: string,
   { source, loaded }: { readonly source: DebSource; readonly loaded: LoadedRelease },
-  deps: RepositoryDeps,
+  deps: LoadDeps,
 ): Promise<Uint8Array> {
   const mirrors = source.uris.map((uri) => suiteUrl(uri, loaded.suite))
   const bases = [loaded.base, ...mirrors.filter((base) => base !== loaded.base)]
@@ -117,7 +117,10 @@ async function fetchFile(
   const onRetry = (error: PlinthError): void =>
     deps.emit({ type: 'warning', code: error.code, message: error.message, hint: 'trying again' })
   if (file.sha256 !== undefined) {
-    return downloadBytes({ name, urls, size: file.size, digest: file.sha256 }, { ...deps, onRetry })
+    deps.progress.expect(file.size)
+    const onBytes = (count: number): void => deps.progress.add(count, file.path)
+    const item = { name, urls, size: file.size, digest: file.sha256 }
+    return downloadBytes(item, { ...deps, onRetry, onBytes })
   }
   const document = await fetchDocument({ urls, maxSize: file.size }, { ...deps, onRetry })
   if (document === undefined || document.unchanged) {
@@ -126,6 +129,8 @@ async function fetchFile(
       facts: { status: 404 },
     })
   }
+  deps.progress.expect(file.size)
+  deps.progress.add(document.bytes.length, file.path)
   check(document.bytes, file, name)
   return document.bytes
 }
@@ -135,7 +140,7 @@ async function unpack(
   extension: string,
   bytes: Uint8Array,
   { index, name }: { readonly index: IndexFile; readonly name: string },
-  { store }: RepositoryDeps,
+  { store }: LoadDeps,
 ): Promise<IndexBytes> {
   const { plain } = index
   const limit = { name, maxSize: plain?.size ?? maxUnlisted }
@@ -169,10 +174,7 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 1024 * 1024) yield bytes.subarray(at, at + 1024 * 1024)
 }
 
-async function readStored(
-  digest: Digest,
-  { store }: RepositoryDeps,
-): Promise<Uint8Array | undefined> {
+async function readStored(digest: Digest, { store }: LoadDeps): Promise<Uint8Array | undefined> {
   const size = await store.has(digest)
   if (size === undefined) return undefined
   const bytes = Buffer.allocUnsafeSlow(size)

@@ -3,6 +3,7 @@ import type { Emit } from '../../events.ts'
 import type { Http } from '../../http/http.ts'
 import type { RetryPolicy } from '../../http/retry.ts'
 import type { Store } from '../../ports.ts'
+import type { IndexProgress } from './index-progress.ts'
 
 /** What reading repositories needs of the world. */
 export interface RepositoryDeps {
@@ -16,4 +17,9 @@ export interface RepositoryDeps {
   readonly skip: readonly SkippableCheck[]
   /** ask no network: only what the store has */
   readonly offline?: boolean | undefined
+}
+
+/** The same, while one reading of all of them goes on. */
+export interface LoadDeps extends RepositoryDeps {
+  readonly progress: IndexProgress
 }

@@ -5,8 +5,8 @@ import type { SkippableCheck } from '../../deb/release-check.ts'
 import type { Release } from '../../deb/release.ts'
 import { isFlat, type DebSource } from '../../deb/sources.ts'
 import { isPlinthError } from '../../errors.ts'
-import type { Emit } from '../../events.ts'
-import type { RepositoryDeps } from './repository-deps.ts'
+import { IndexProgress } from './index-progress.ts'
+import type { LoadDeps, RepositoryDeps } from './repository-deps.ts'
 import { loadIndexFile, type IndexContent } from './index-file.ts'
 import { loadRelease, type LoadedRelease } from './suite.ts'
 
@@ -49,16 +49,18 @@ export async function loadIndexes(
       ({ architectures }) => architectures === undefined || architectures.includes(architecture),
     )
     .flatMap((source) => source.suites.map((suite) => ({ source, suite })))
-  const step = new Step(deps.emit, wanted.length)
+  const progress = new IndexProgress(deps.emit, wanted.length)
   // a failure ends the others; one unknown suite often comes with more (its updates), and the first is named
   const failure = new AbortController()
-  const inner: RepositoryDeps = { ...deps, signal: AbortSignal.any([deps.signal, failure.signal]) }
+  const inner: LoadDeps = {
+    ...deps,
+    progress,
+    signal: AbortSignal.any([deps.signal, failure.signal]),
+  }
   const settled = await Promise.allSettled(
     wanted.map(async ({ source, suite }) => {
       try {
-        const indexes = await loadSuite(source, suite, architecture, inner)
-        step.advance(suite)
-        return indexes
+        return await loadSuite(source, suite, architecture, inner)
       } catch (error) {
         if (!isPlinthError(error, 'SUITE_NOT_FOUND')) failure.abort(error)
         throw error
@@ -67,11 +69,13 @@ export async function loadIndexes(
   )
   const failed = settled.filter((result) => result.status === 'rejected')
   if (failed.length > 0) {
-    step.fail()
+    progress.fail()
     throw failed[0]?.reason
   }
   const indexes = settled.flatMap((result) => (result.status === 'fulfilled' ? result.value : []))
-  step.finish(indexes)
+  const dates = indexes.flatMap(({ release }) => release.date?.getTime() ?? [])
+  const newest = dates.length === 0 ? undefined : new Date(Math.max(...dates))
+  progress.finish({ indexes: indexes.length, newest })
   return indexes
 }
 
@@ -79,7 +83,7 @@ async function loadSuite(
   source: DebSource,
   suite: string,
   architecture: string,
-  deps: RepositoryDeps,
+  deps: LoadDeps,
 ): Promise<readonly LoadedIndex[]> {
   const loaded = await loadRelease(source, suite, deps)
   try {
@@ -98,7 +102,7 @@ function loadAll(
   source: DebSource,
   loaded: LoadedRelease,
   architecture: string,
-  deps: RepositoryDeps,
+  deps: LoadDeps,
 ): Promise<readonly LoadedIndex[]> {
   const { release, suite, name } = loaded
   const files: readonly IndexFile[] = isFlat(suite)
@@ -123,46 +127,6 @@ function loadAll(
       }
     }),
   )
-}
-
-/** What a person sees of it. */
-class Step {
-  readonly #emit: Emit
-  readonly #total: number
-  #done = 0
-
-  constructor(emit: Emit, total: number) {
-    this.#emit = emit
-    this.#total = total
-    emit({
-      type: 'step-started',
-      id: 'indexes',
-      title: `verify ${total} package ${total === 1 ? 'source' : 'sources'}`,
-      total,
-      unit: 'items',
-    })
-  }
-
-  advance(suite: string): void {
-    this.#done++
-    this.#emit({
-      type: 'step-progress',
-      id: 'indexes',
-      done: this.#done,
-      total: this.#total,
-      detail: suite,
-    })
-  }
-
-  finish(indexes: readonly LoadedIndex[]): void {
-    const newest = indexes.map(({ release }) => release.date?.getTime() ?? 0)
-    const detail = `${indexes.length} indexes${newest.length > 0 ? ` up to ${new Date(Math.max(...newest)).toISOString().slice(0, 10)}` : ''}`
-    this.#emit({ type: 'step-finished', id: 'indexes', detail })
-  }
-
-  fail(): void {
-    this.#emit({ type: 'step-failed', id: 'indexes' })
-  }
 }
 
 /** Where a package's file is, on every mirror of its source. `Filename` is relative to the mirror, flat or not. */

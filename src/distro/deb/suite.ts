@@ -13,7 +13,7 @@ import { isPlinthError, PlinthError } from '../../errors.ts'
 import { displayUrl } from '../../http/http.ts'
 import { fetchDocument, type Validators } from '../../http/document.ts'
 import { readRecord, writeRecord } from '../../store/record.ts'
-import type { RepositoryDeps } from './repository-deps.ts'
+import type { LoadDeps } from './repository-deps.ts'
 import { suiteNotFound } from './suite-names.ts'
 
 /** A suite's Release, verified now and valid now. */
@@ -49,7 +49,7 @@ interface Served {
 export async function loadRelease(
   source: DebSource,
   suite: string,
-  deps: RepositoryDeps & { readonly fresh?: boolean | undefined },
+  deps: LoadDeps & { readonly fresh?: boolean | undefined },
 ): Promise<LoadedRelease> {
   const key = digestHex(sha256(JSON.stringify([source.uris, suite])))
   const known = await readRecord<Served>(deps.store, 'releases', key)
@@ -76,7 +76,7 @@ async function serve(
   source: DebSource,
   suite: string,
   known: Served | undefined,
-  deps: RepositoryDeps & { readonly fresh?: boolean | undefined },
+  deps: LoadDeps & { readonly fresh?: boolean | undefined },
 ): Promise<Served> {
   const bases = source.uris.map((uri) => suiteUrl(uri, suite))
   const usable =
@@ -124,7 +124,7 @@ async function fetchFile(
   bases: readonly string[],
   file: string,
   known: Served | undefined,
-  deps: RepositoryDeps & { readonly fresh?: boolean | undefined },
+  deps: LoadDeps & { readonly fresh?: boolean | undefined },
 ): Promise<Served | 'known' | undefined> {
   const urls = bases.map((base) => `${base}${file}`)
   const document = await fetchDocument(
@@ -147,11 +147,13 @@ async function fetchFile(
   )
   if (document === undefined) return undefined
   if (document.unchanged) return 'known'
+  deps.progress.expect(document.bytes.length)
+  deps.progress.add(document.bytes.length, file)
   const { digest } = await deps.store.put([document.bytes])
   return { url: document.url, validators: document.validators, document: digest }
 }
 
-async function isStored(known: Served, { store }: RepositoryDeps): Promise<boolean> {
+async function isStored(known: Served, { store }: LoadDeps): Promise<boolean> {
   const digests = [known.document, ...(known.signature === undefined ? [] : [known.signature])]
   try {
     await Promise.all(digests.map((digest) => store.verified(digest)))
@@ -163,7 +165,7 @@ async function isStored(known: Served, { store }: RepositoryDeps): Promise<boole
   }
 }
 
-async function readBlob({ store }: RepositoryDeps, digest: Digest): Promise<Uint8Array> {
+async function readBlob({ store }: LoadDeps, digest: Digest): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   for await (const chunk of store.get(digest)) chunks.push(chunk)
   return Buffer.concat(chunks)
@@ -180,7 +182,7 @@ async function verifyOnce(
   document: Uint8Array,
   signature: Uint8Array | undefined,
   { source, name, served }: { source: DebSource; name: string; served: Served },
-  deps: RepositoryDeps,
+  deps: LoadDeps,
 ): Promise<Pick<Verified, 'text' | 'signers'>> {
   const now = deps.now()
   const key = digestHex(
