@@ -48,6 +48,7 @@ export async function writeLayer(
   deps: LayerDeps,
 ): Promise<LayerBlob> {
   const writer = await deps.store.writer()
+  const pending: Promise<Uint8Array>[] = []
   try {
     const diff = createHash('sha256')
     let uncompressedSize = 0
@@ -64,7 +65,6 @@ export async function writeLayer(
         await writer.write(chunk)
       }
     } else {
-      const pending: Promise<Uint8Array>[] = []
       for await (const chunk of tarChunks(tree, options.epoch, deps.store)) {
         count(chunk)
         const member = gzipChunk(chunk, deps.store)
@@ -80,6 +80,8 @@ export async function writeLayer(
       options.compression === 'none' ? digest : (`sha256:${diff.digest('hex')}` as Digest)
     return { mediaType: mediaTypes[options.compression], digest, size, diffId, uncompressedSize }
   } finally {
+    // nothing goes on behind the caller's back
+    await Promise.allSettled(pending)
     await writer.abort()
   }
 }

@@ -54,20 +54,21 @@ export function sortedEntries(tree: Tree): Entry[] {
  */
 export function applyChanges(tree: Tree, changes: readonly Change[]): Tree {
   const result = new Map(tree)
-  const removed: string[] = []
+  const removed = new Set<string>()
   for (const change of changes) {
     const existing = result.get(change.path)
     if (
       change.type === 'whiteout' ||
       (existing?.type === 'directory' && change.type !== 'directory')
     ) {
-      if (existing?.type === 'directory') removed.push(`${change.path}/`)
+      removed.add(change.path)
       result.delete(change.path)
     }
   }
-  if (removed.length > 0) {
-    const gone = (path: string) => removed.some((prefix) => path.startsWith(prefix))
-    for (const path of tree.keys()) if (gone(path)) result.delete(path)
+  if (removed.size > 0) {
+    const gone = (path: string): boolean =>
+      path !== '' && (removed.has(path) || gone(parentOf(path)))
+    for (const path of tree.keys()) if (gone(parentOf(path))) result.delete(path)
   }
   for (const change of changes) if (change.type !== 'whiteout') result.set(change.path, change)
   return relinked(result, tree)
