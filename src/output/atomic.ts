@@ -1,4 +1,16 @@
-import { type FileHandle, lstat, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import {
+  chmod,
+  copyFile,
+  type FileHandle,
+  lstat,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { PlinthError } from '../errors.ts'
 import { ownerIsAlive, processOwner } from '../store/owner.ts'
@@ -18,6 +30,40 @@ export async function writeFileAtomically(
   chunks: Chunks,
   signal: AbortSignal,
 ): Promise<number> {
+  return place(path, signal, async (temporary, special) =>
+    writeChunks(await open(temporary, special ? 'w' : 'wx'), chunks, signal),
+  )
+}
+
+/**
+ * The same for a file that is there already: the system copies it, without a detour through this process.
+ * `source` is awaited beside the copy, and when it rejects nothing is written.
+ */
+export async function copyFileAtomically(
+  path: string,
+  source: { readonly path: string; readonly verified: Promise<unknown> },
+  signal: AbortSignal,
+): Promise<number> {
+  return place(path, signal, async (temporary, special) => {
+    if (special) {
+      await source.verified
+      return writeChunks(await open(temporary, 'w'), createReadStream(source.path), signal)
+    }
+    const [copied] = await Promise.allSettled([copyFile(source.path, temporary), source.verified])
+    await source.verified
+    if (copied.status === 'rejected') throw copied.reason
+    // the store's files are its own business, this one is the user's
+    await chmod(temporary, 0o666 & ~process.umask())
+    return (await stat(temporary)).size
+  })
+}
+
+/** Has `write` fill a file beside `path` and puts it there when that succeeded. */
+async function place(
+  path: string,
+  signal: AbortSignal,
+  write: (place: string, special: boolean) => Promise<number>,
+): Promise<number> {
   throwIfAborted(signal)
   const target = await realpath(path).catch(() => path)
   const existing = await stat(target).catch(() => undefined)
@@ -27,17 +73,18 @@ export async function writeFileAtomically(
     })
   }
   const special = existing !== undefined && !existing.isFile()
-  const place = special
+  const temporary = special
     ? target
     : await temporaryPath(target).catch((error) => {
         throw outputFailure(error, path)
       })
   try {
-    const size = await writeChunks(await open(place, special ? 'w' : 'wx'), chunks, signal)
-    if (!special) await rename(place, target)
+    const size = await write(temporary, special)
+    throwIfAborted(signal)
+    if (!special) await rename(temporary, target)
     return size
   } catch (error) {
-    if (!special) await rm(place, { force: true })
+    if (!special) await rm(temporary, { force: true })
     throw outputFailure(error, path)
   }
 }

@@ -1,11 +1,15 @@
+import { join } from 'node:path'
 import { writeTar } from '../archive/tar-write.ts'
+import type { Digest } from '../digest.ts'
 import type { Image } from '../image.ts'
 import { encodeImage } from '../oci/encode-image.ts'
+import { blobPath } from '../oci/layout.ts'
 import { layerCompression } from '../oci/media-types.ts'
 import type { Output, Store } from '../ports.ts'
 import { gzipChunk } from '../rootfs/gzip-chunk.ts'
 import { layerEntries } from '../rootfs/layer.ts'
 import { contentReader } from '../store/content.ts'
+import { copyFileAtomically } from './atomic.ts'
 import { flatten, layerTar } from './flatten.ts'
 import { asStep, counted, readableSize } from './progress.ts'
 import { type OutputTarget, writeTarget } from './target.ts'
@@ -32,10 +36,19 @@ export function rootfsTar(target: OutputTarget, options: RootfsTarOptions = {}):
         emit,
         { id, title: `write ${path ?? 'the root filesystem'}` },
         async () => {
+          const digest = encodeImage(image).manifest.descriptor.digest
+          const whole = await wholeBlob(image, compression, store)
+          if (whole !== undefined && path !== undefined) {
+            const source = {
+              path: join(store.root, blobPath(whole)),
+              verified: store.verified(whole),
+            }
+            return { digest, size: await copyFileAtomically(path, source, signal), path }
+          }
           const chunks =
             compression === 'gzip' ? gzipped(image, store, signal) : plain(image, store, signal)
           return {
-            digest: encodeImage(image).manifest.descriptor.digest,
+            digest,
             size: await writeTarget(target, counted(chunks, emit, id), signal),
             path,
           }
@@ -43,6 +56,20 @@ export function rootfsTar(target: OutputTarget, options: RootfsTarOptions = {}):
         ({ size }) => readableSize(size),
       ),
   }
+}
+
+/** The blob that already is what is to be written: an image's only layer. */
+async function wholeBlob(
+  image: Image,
+  compression: 'none' | 'gzip',
+  store: Store,
+): Promise<Digest | undefined> {
+  const [only, ...more] = image.layers
+  if (only === undefined || more.length > 0) return undefined
+  if (compression === 'none') {
+    return (await store.has(only.diffId)) === undefined ? undefined : only.diffId
+  }
+  return layerCompression(only.mediaType) === 'gzip' ? only.digest : undefined
 }
 
 async function* plain(image: Image, store: Store, signal: AbortSignal): AsyncGenerator<Uint8Array> {
