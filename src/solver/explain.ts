@@ -29,23 +29,30 @@ export interface Rejected {
   readonly why: string
 }
 
-/** The requirements as people read them, one paragraph each. */
+const mostShown = 5
+
+/** The requirements as people read them: a paragraph each, the nearest to what was asked for first. */
 export function explainUnmet(unmet: readonly Unmet[]): string {
-  return unmet
-    .map(({ chain, field, relation, rejected }) => {
-      const heads = chain.map(
-        (name, depth) => `${'  '.repeat(depth + 1)}${depth === 0 ? name : `needs ${name}`}`,
-      )
-      const indent = '  '.repeat(chain.length + 1)
-      const verb =
-        field === 'Conflicts' || field === 'Breaks'
-          ? `${field.toLowerCase()} with`
-          : `${field.toLowerCase()} on`
-      const tail = rejected.map(({ candidate, why }) => `${indent}  ${candidate}: ${why}`)
-      if (rejected.length === 0) tail.push(`${indent}  no package of that name in these sources`)
-      return [...heads, `${indent}${verb} ${relation}`, ...tail].join('\n')
-    })
-    .join('\n')
+  const nearestFirst = unmet.toSorted((a, b) => a.chain.length - b.chain.length)
+  const shown = nearestFirst.slice(0, mostShown).map(explainOne)
+  const more = unmet.length - shown.length
+  if (more > 0) shown.push(`  and ${more} more that cannot be met`)
+  return shown.join('\n')
+}
+
+function explainOne({ chain, field, relation, rejected }: Unmet): string {
+  const heads = chain.map(
+    (name, depth) => `${'  '.repeat(depth + 1)}${depth === 0 ? name : `needs ${name}`}`,
+  )
+  const indent = '  '.repeat(chain.length + 1)
+  const negative = field === 'Conflicts' || field === 'Breaks'
+  const tail = rejected.map(({ candidate, why }) => `${indent}  ${candidate}: ${why}`)
+  if (rejected.length === 0) tail.push(`${indent}  no package of that name in these sources`)
+  return [
+    ...heads,
+    `${indent}${field.toLowerCase()} ${negative ? 'with' : 'on'} ${relation}`,
+    ...tail,
+  ].join('\n')
 }
 
 /** One reason in a few words: `depends of curl: libcurl4 (= 8.14.1-2)`. */

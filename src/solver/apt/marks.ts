@@ -84,6 +84,7 @@ export function openMarks(
   // apt keeps the state of each dependency and refreshes it only when a change is announced; a
   // discarded candidate is not. Instead of every state, this keeps when each target was last refreshed.
   const refreshed = new Map<Package, number>()
+  const broken = new Map<Package, { readonly at: number; readonly is: boolean }>()
   let clock = 0
   let disturbed = false
 
@@ -130,13 +131,11 @@ export function openMarks(
     },
     metGroup: (group, view) => group.members.some((member) => self.met(member, view)),
     broken(pkg) {
-      const { target } = self.mark(pkg)
-      return (
-        target !== undefined &&
-        cache
-          .dependencies(target)
-          .some((group) => isCritical(group.field) && !self.metGroup(group, 'target'))
-      )
+      const known = broken.get(pkg)
+      if (known?.at === clock) return known.is
+      const is = lacks(pkg)
+      broken.set(pkg, { at: clock, is })
+      return is
     },
     important: (group) => isCritical(group.field) || options.recommends,
     brokenCount() {
@@ -150,6 +149,14 @@ export function openMarks(
     get disturbed() {
       return disturbed
     },
+  }
+
+  function lacks(pkg: Package): boolean {
+    const { target } = self.mark(pkg)
+    if (target === undefined) return false
+    return cache
+      .dependencies(target)
+      .some((group) => isCritical(group.field) && !self.metGroup(group, 'target'))
   }
 
   function remember(pkg: Package): void {
