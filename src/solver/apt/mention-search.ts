@@ -42,7 +42,8 @@ export function firstMention(
     if (!standsAlone(bytes, at, at + needle.length)) continue
     const field = fields.indexOf(fieldAround(bytes, at))
     if (field <= 0) continue
-    const stanza = bytes.lastIndexOf('\n\n', at) + 2
+    const blank = bytes.lastIndexOf('\n\n', at)
+    const stanza = blank < 0 ? 0 : blank + 2
     if (best !== undefined && best.stanza !== stanza) break
     if (speaking?.(stanzaAt(bytes, stanza)) === false) continue
     if (best === undefined || field < best.field) best = { stanza, field, at }
