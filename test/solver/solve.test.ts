@@ -211,6 +211,12 @@ describe('solve() chooses as apt does', () => {
       expected: 'p',
     },
     {
+      name: 'nothing special for leaving out a name that is only spoken of',
+      stanzas: [stanza('a', { Suggests: 'ghost' })],
+      include: 'a ghost-',
+      expected: 'a',
+    },
+    {
       name: 'nothing special for leaving out a name that is only provided',
       stanzas: [depends('a', 'b'), stanza('p', { Provides: 'b' })],
       include: 'a b-',

@@ -1,6 +1,7 @@
 import { PlinthError } from '../../errors.ts'
 import { nearest } from '../../nearest.ts'
 import type { Cache, Package, Version } from './cache.ts'
+import { firstMention } from './mention-search.ts'
 import type { IndexSource } from './universe.ts'
 
 /** One thing asked for: a version to install, or a package to leave out. */
@@ -67,7 +68,10 @@ function readRequest(
   const request = splitRequest(plain)
   const { name, release } = request
   const pkg = findPackage(cache, name)
-  if (pkg === undefined) throw unknownPackage(cache, name)
+  if (pkg === undefined) {
+    if (remove && isMentioned(cache, name)) return undefined
+    throw unknownPackage(cache, name)
+  }
   const named = request.version !== undefined || release !== undefined
   if (remove && !named) return leaveOut(pkg, text)
   const version = versionOf(cache, pkg, request) ?? onlyProvider(cache, pkg, request)
@@ -76,6 +80,13 @@ function readRequest(
   throw named && pkg.versions.length > 0
     ? unknownVersion(pkg, text, request)
     : notOneProvider(cache, pkg, text)
+}
+
+/** Whether a relation speaks of a name that no source has: leaving that out is easy. */
+function isMentioned(cache: Cache, name: string): boolean {
+  return cache.universe.indexes.some(
+    ({ packages: { bytes } }) => firstMention(bytes, name, bytes.length) !== undefined,
+  )
 }
 
 function leaveOut(pkg: Package, text: string): Asked | undefined {
