@@ -116,7 +116,9 @@ function recipeCommand(program: Command, name: string, description: string): Com
     .addArgument(new Argument('<recipe>', 'the path of a module, or a bundled name'))
     .addOption(list('-p, --param <key=value>', "set one of the recipe's params (again for more)"))
     .option('--platform <os/arch>', "for another platform than this machine's: linux/arm64")
-    .addOption(list('--skip <check>', 'leave a check out, by its name: check/valid-until'))
+    .addOption(
+      list('--skip <check>', 'leave a check out, by its name: check/valid-until (again for more)'),
+    )
     .addOption(
       new Option('--progress <how>', 'how progress is shown')
         .choices(progressModes)

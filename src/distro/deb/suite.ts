@@ -65,11 +65,25 @@ export async function loadRelease(
   const skip: readonly SkippableCheck[] =
     source.checkValidUntil === false ? [...deps.skip, 'check/valid-until'] : deps.skip
   const skipped = checkRelease(release, { suite, now: deps.now(), skip, name })
+  for (const check of skipped) {
+    deps.emit({
+      type: 'warning',
+      code: 'CHECK_SKIPPED',
+      message: `${name} is used although ${why[check](release)}: ${check} is skipped`,
+    })
+  }
   // only what was good is worth coming back to
   if (known === undefined || JSON.stringify(known) !== JSON.stringify(served)) {
     await writeRecord(deps.store, 'releases', key, served)
   }
   return { suite, name, base, digest: served.document, release, signers, skipped }
+}
+
+/** What a skipped check would have refused. */
+const why: Readonly<Record<SkippableCheck, (release: Release) => string>> = {
+  'check/valid-until': ({ validUntil }) => `it was valid until ${validUntil?.toISOString()}`,
+  'check/date': ({ date }) => `it was made in the future, on ${date?.toISOString()}`,
+  'check/suite': ({ suite, codename }) => `it calls itself ${codename ?? suite}`,
 }
 
 async function serve(
