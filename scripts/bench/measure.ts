@@ -52,10 +52,15 @@ export async function measure(
 function memoryOf(pid: number | undefined): number {
   if (pid === undefined) return 0
   let total = 0
+  const seen = new Set<string>()
   const pending = [pid]
   for (let one = pending.pop(); one !== undefined; one = pending.pop()) {
     try {
       const status = readFileSync(`/proc/${one}/status`, 'latin1')
+      // a child that has not yet executed its program still is its parent's memory
+      const size = /^Vm(Size|Data):.*$/gm[Symbol.match](status)?.join() ?? ''
+      if (seen.has(size)) continue
+      seen.add(size)
       const resident = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024
       if (/^Name:\s+node/m.test(status)) total += resident
       pending.push(

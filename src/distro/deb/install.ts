@@ -68,8 +68,8 @@ export class PackageOpener {
   }
 }
 
-/** Decompression runs on Node's thread pool, which has four threads; more at once would only hold memory. */
-const slots = 4
+/** Decompression runs on Node's thread pool of four threads; one stays free for reading and writing. */
+const slots = 3
 
 interface PromiseWithResolvers<T> {
   readonly promise: Promise<T>
