@@ -1,3 +1,4 @@
+import { printable } from '../archive/path.ts'
 import { PlinthError } from '../errors.ts'
 
 /** dpkg's own order of the fields in `status` (lib/dpkg's field table, deb-control(5)); others follow as they came. */
@@ -33,8 +34,16 @@ const order = [
 ]
 const rank = new Map(order.map((name, index) => [name.toLowerCase(), index]))
 
-/** Fields of an archive's index that dpkg does not keep. */
-const dropped = new Set(['filename', 'size', 'md5sum', 'msdos-filename'])
+/** Fields that a package cannot say of itself: they are the archive's, or dpkg's own. */
+const dropped = new Set(
+  ['filename', 'size', 'md5sum', 'msdos-filename'].concat([
+    'status',
+    'config-version',
+    'conffiles',
+    'triggers-pending',
+    'triggers-awaited',
+  ]),
+)
 
 export interface Conffile {
   readonly path: string
@@ -68,9 +77,13 @@ export function statusStanza(
     .join('')
 }
 
-/** Fields as they are written: the name, and everything after the colon with its line ends. */
+/**
+ * Fields as they are written: the name, and everything after the colon with its line ends. Throws
+ * `CONTROL_INVALID` for text that is no paragraph, names a field twice, or lacks what dpkg cannot do without.
+ */
 export function rawFields(control: string, archive: string): [name: string, value: string][] {
   const fields: [string, string][] = []
+  const names = new Set<string>()
   for (const line of control.split('\n')) {
     if (line.trim() === '') {
       if (fields.length > 0) break
@@ -83,13 +96,15 @@ export function rawFields(control: string, archive: string): [name: string, valu
       last[1] += `${line}\n`
       continue
     }
-    const colon = line.indexOf(':')
-    if (colon < 1) throw invalid(archive, `'${line.slice(0, 60)}' is no field`)
-    const value = line.slice(colon + 1).trim()
-    fields.push([line.slice(0, colon), value === '' ? '\n' : ` ${value}\n`])
+    const name = /^([!-9;-~]+)[ \t]*:/.exec(line)?.[1]
+    if (name === undefined) throw invalid(archive, `'${printable(line.slice(0, 60))}' is no field`)
+    if (names.has(name.toLowerCase())) throw invalid(archive, `it gives ${name} twice`)
+    names.add(name.toLowerCase())
+    const value = line.slice(line.indexOf(':') + 1).trim()
+    fields.push([name, value === '' ? '\n' : ` ${value}\n`])
   }
-  if (!fields.some(([name]) => name.toLowerCase() === 'package'))
-    throw invalid(archive, 'it names no Package')
+  for (const name of ['Package', 'Version', 'Architecture'])
+    if (!names.has(name.toLowerCase())) throw invalid(archive, `it names no ${name}`)
   return fields
 }
 

@@ -30,8 +30,12 @@ const mergedDirectories = new Set(['bin', 'lib', 'lib32', 'lib64', 'libo32', 'li
  */
 export class Assembly {
   readonly #tree = new Map<string, Entry>()
-  readonly #owners = new Map<string, DebPart>()
-  readonly #lists = new Map<DebPart, string[]>()
+  /** by real path, whoever has it; several only for directories and what architectures share */
+  readonly #claims = new Map<string, Claim[]>()
+  /** every path a part names, and whether it is a symbolic link */
+  readonly #lists = new Map<DebPart, Map<string, boolean>>()
+  /** by path of a file, its hard links */
+  readonly #links = new Map<string, string[]>()
   /** real paths of directories, as far as links were followed */
   readonly #resolved = new Map<string, string>()
   readonly #options: AssembleOptions
@@ -44,9 +48,15 @@ export class Assembly {
     return this.#tree
   }
 
-  /** The paths a part still owns after take-overs, as it names them, in its own order. */
+  /**
+   * The paths a part still owns after take-overs, as it names them: in its own order, but symbolic links last,
+   * since dpkg makes them last.
+   */
   listOf(part: DebPart): readonly string[] {
-    return this.#lists.get(part) ?? []
+    const list = [...(this.#lists.get(part) ?? [])]
+    return [...list.filter(([, late]) => !late), ...list.filter(([, late]) => late)].map(
+      ([path]) => path,
+    )
   }
 
   /**
@@ -56,29 +66,25 @@ export class Assembly {
    */
   async add(part: DebPart): Promise<readonly Entry[]> {
     const written: Entry[] = []
-    const list: string[] = []
+    const list = new Map<string, boolean>()
     this.#lists.set(part, list)
     for (const entry of part.entries) {
       const path = this.#realPath(entry.path, part, written)
-      if (entry.type === 'directory') {
-        list.push(entry.path)
-        this.#addDirectory({ ...entry, path }, part, written)
-        continue
-      }
-      const existing = this.#tree.get(path)
-      if (existing !== undefined) {
-        const outcome = await this.#meet(existing, entry, part)
-        if (outcome !== 'lose') list.push(entry.path)
-        if (outcome !== 'win') continue
+      const outcome =
+        entry.type === 'directory'
+          ? this.#meetDirectory({ ...entry, path }, part, written)
+          : await this.#meet({ ...entry, path }, part)
+      if (outcome !== 'lose') list.set(entry.path, entry.type === 'symlink')
+      if (outcome !== 'win') continue
+      this.#leaveLinks(path, written)
+      this.#claims.set(path, [{ part, name: entry.path }])
+      if (entry.type === 'hardlink') {
+        const target = this.#realPath(entry.target, part, written)
+        this.#set({ ...entry, path, target }, written)
+        this.#links.set(target, [...(this.#links.get(target) ?? []), path])
       } else {
-        list.push(entry.path)
+        this.#set({ ...entry, path }, written)
       }
-      const target = entry.type === 'hardlink' ? this.#realPath(entry.target, part, written) : ''
-      this.#set(
-        entry.type === 'hardlink' ? { ...entry, path, target } : { ...entry, path },
-        written,
-      )
-      this.#owners.set(path, part)
       if (entry.type === 'symlink') this.#resolved.clear()
     }
     return written
@@ -90,64 +96,104 @@ export class Assembly {
     written.push(entry)
   }
 
-  #addDirectory(entry: Entry, part: DebPart, written: Entry[]): void {
+  /** A directory is shared by all that name it, and like the first of them said. */
+  #meetDirectory(entry: Entry, part: DebPart, written: Entry[]): 'win' | 'share' {
     const { path } = entry
     const existing = this.#tree.get(path)
-    if (existing === undefined) {
-      this.#set(entry, written)
-    } else if (existing.type === 'directory') {
-      // implied by a file that came first: now its owner says what it is like
-      if (this.#owners.has(path)) return
-      this.#set(entry, written)
-    } else {
-      const target =
-        existing.type === 'symlink' ? resolveIn(this.#tree, path, { last: true }) : undefined
-      const there = target === undefined ? undefined : this.#tree.get(target)
-      if (target !== undefined && there === undefined)
-        this.#set({ ...entry, path: target }, written)
-      else if (there?.type !== 'directory') throw conflict(path, part, this.#owners.get(path))
-      return
-    }
-    this.#owners.set(path, part)
+    if (existing === undefined) return 'win'
+    // implied by a file that came first: now its owner says what it is like
+    if (existing.type === 'directory') return this.#claims.has(path) ? 'share' : 'win'
+    const target =
+      existing.type === 'symlink' ? resolveIn(this.#tree, path, { last: true }) : undefined
+    const there = target === undefined ? undefined : this.#tree.get(target)
+    if (target !== undefined && there === undefined) this.#set({ ...entry, path: target }, written)
+    else if (there?.type !== 'directory') throw conflict(path, part, this.#ownerOf(path))
+    return 'share'
   }
 
   /** Two packages at one path: the newcomer wins, loses, or both have it. */
-  async #meet(existing: Entry, entry: Entry, part: DebPart): Promise<'win' | 'lose' | 'share'> {
-    const { path } = existing
-    const owner = this.#owners.get(path)
-    if (existing.type === 'directory' || owner === part) throw conflict(path, part, owner)
-    if (owner === undefined) return 'win'
+  async #meet(entry: Entry, part: DebPart): Promise<'win' | 'lose' | 'share'> {
+    const { path } = entry
+    const existing = this.#tree.get(path)
+    if (existing === undefined) return 'win'
+    const owner = this.#ownerOf(path)
+    if (entry.type === 'symlink') {
+      // dpkg leaves a directory where a link would stand, and takes two links to one directory for the same
+      if (existing.type === 'directory') return 'share'
+      if (this.#leadToSame(existing, entry)) return owner === undefined ? 'win' : 'share'
+    }
+    if (owner === undefined || owner === part || existing.type === 'directory')
+      throw conflict(path, part, owner)
     if (part.replaces(owner)) {
-      const others = this.#lists.get(owner)!
-      const index = others.findIndex((listed) => realOf(this.#tree, listed) === path)
-      if (index >= 0) others.splice(index, 1)
+      for (const { part: loser, name } of this.#claims.get(path)!)
+        this.#lists.get(loser)?.delete(name)
       return 'win'
     }
     if (owner.replaces(part)) return 'lose'
-    if (sharedByArchitectures(part, owner) && (await this.#options.sameContent(existing, entry)))
+    if (sharedByArchitectures(part, owner) && (await this.#options.sameContent(existing, entry))) {
+      this.#claims.get(path)!.push({ part, name: entry.path })
       return 'share'
+    }
     throw conflict(path, part, owner)
   }
 
-  #realPath(path: string, part: DebPart, written: Entry[]): string {
-    const parent = parentOf(path)
-    this.#mergeUsr(path, written)
-    if (parent === '') return path
-    let real = this.#resolved.get(parent)
-    if (real === undefined) {
-      const found = resolveIn(this.#tree, parent, { last: true })
-      if (found === undefined) throw unsafe(path, part, 'its directory is a loop of symbolic links')
-      // only a link that another package (or the merged /usr) made may be followed
-      for (let at = parent; at !== ''; at = parentOf(at)) {
-        if (this.#tree.get(at)?.type === 'symlink' && this.#owners.get(at) === part) {
-          throw unsafe(path, part, `it goes through the package's own symbolic link '${at}'`)
-        }
-      }
-      real = found
-      this.#resolved.set(parent, real)
+  #leadToSame(a: Entry, b: Entry): boolean {
+    if (a.type !== 'symlink' || b.type !== 'symlink') return false
+    const parent = parentOf(a.path)
+    const [left, right] = [a, b].map(({ target }) =>
+      resolveIn(this.#tree, target.startsWith('/') ? target : `${parent}/${target}`, {
+        last: true,
+      }),
+    )
+    return left !== undefined && left === right && this.#tree.get(left)?.type === 'directory'
+  }
+
+  /** Before a file is replaced: the first of its hard links takes its content over. */
+  #leaveLinks(path: string, written: Entry[]): void {
+    const existing = this.#tree.get(path)
+    const links = (this.#links.get(path) ?? []).filter((link) => {
+      const entry = this.#tree.get(link)
+      return entry?.type === 'hardlink' && entry.target === path
+    })
+    const [heir, ...others] = links
+    if (existing?.type !== 'file' || heir === undefined) return
+    this.#set({ ...existing, path: heir }, written)
+    for (const link of others) {
+      this.#set({ ...this.#tree.get(link)!, type: 'hardlink', path: link, target: heir }, written)
     }
-    const name = path.slice(parent.length + 1)
-    return real === '' ? name : `${real}/${name}`
+    this.#links.delete(path)
+    this.#links.set(heir, others)
+  }
+
+  #ownerOf(path: string): DebPart | undefined {
+    return this.#claims.get(path)?.[0]?.part
+  }
+
+  #realPath(path: string, part: DebPart, written: Entry[]): string {
+    this.#mergeUsr(path, written)
+    const parent = parentOf(path)
+    return parent === '' ? path : join(this.#realDirectory(parent, part), path)
+  }
+
+  #realDirectory(path: string, part: DebPart): string {
+    const known = this.#resolved.get(path)
+    if (known !== undefined) return known
+    const parent = parentOf(path)
+    let real = parent === '' ? path : join(this.#realDirectory(parent, part), path)
+    if (this.#tree.get(real)?.type === 'symlink') {
+      // only a link that another package (or the merged /usr) made may be followed
+      if (this.#ownerOf(real) === part)
+        throw unsafe(path, part, "it is the package's own symbolic link, and a directory elsewhere")
+      const target = resolveIn(this.#tree, real, { last: true })
+      if (target === undefined) throw unsafe(path, part, 'it is a loop of symbolic links')
+      real = target
+    }
+    if ((this.#tree.get(real)?.type ?? 'directory') !== 'directory') {
+      if (this.#ownerOf(real) === part) throw unsafe(path, part, 'it is a file and a directory')
+      throw conflict(real, part, this.#ownerOf(real))
+    }
+    this.#resolved.set(path, real)
+    return real
   }
 
   /** Makes `bin -> usr/bin` and the directory behind it when a package first has something there. */
@@ -172,10 +218,16 @@ export class Assembly {
   }
 }
 
-function realOf(tree: Tree, path: string): string {
-  const parent = resolveIn(tree, parentOf(path), { last: true }) ?? ''
+/** Who has a path, and the name it goes by there. */
+interface Claim {
+  readonly part: DebPart
+  readonly name: string
+}
+
+/** The last component of `path` in `directory`. */
+function join(directory: string, path: string): string {
   const name = path.slice(path.lastIndexOf('/') + 1)
-  return parent === '' ? name : `${parent}/${name}`
+  return directory === '' ? name : `${directory}/${name}`
 }
 
 function sharedByArchitectures(a: DebPart, b: DebPart): boolean {

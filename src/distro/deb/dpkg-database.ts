@@ -65,25 +65,26 @@ export function dpkgDatabase(
     const conffiles = conffilePaths(deb.controlFiles).map(({ path, removeOnUpgrade }) => ({
       path,
       // a conffile that the package names but does not ship (remove-on-upgrade) has no hash
-      md5: deb.md5[path] ?? 'newconffile',
+      md5: md5Of(deb, path) ?? 'newconffile',
       removeOnUpgrade,
     }))
     status += `${statusStanza(deb.control, { status: 'install ok unpacked', conffiles }, pkg.name)}\n`
 
     const info = `${home}/info/${pkg.multiArch === 'same' ? `${pkg.name}:${pkg.architecture}` : pkg.name}`
-    const list = ['/.', ...pkg.list.map((path) => `/${path}`)]
+    const list = [...(deb.rootListed ? ['/.'] : []), ...pkg.list.map((path) => `/${path}`)]
     entries.push(file(`${info}.list`, list.map((path) => `${path}\n`).join('')))
     for (const control of deb.controlFiles) {
+      // dpkg does not take its own file from a package either
+      if (control.name === 'list') continue
       entries.push(
         file(`${info}.${control.name}`, Buffer.from(control.bytes, 'latin1'), control.mode & 0o777),
       )
     }
     if (!deb.controlFiles.some(({ name }) => name === 'md5sums')) {
-      const skip = new Set(conffiles.map(({ path }) => path))
       const sums = deb.entries
-        .filter((e) => e.type === 'file' && !skip.has(e.path))
-        .map((e) => `${deb.md5[e.path]}  ${e.path}\n`)
-      if (sums.length > 0) entries.push(file(`${info}.md5sums`, sums.join('')))
+        .filter((e) => e.type === 'file' || e.type === 'hardlink')
+        .map((e) => `${md5Of(deb, e.type === 'hardlink' ? e.target : e.path)}  ${e.path}\n`)
+      entries.push(file(`${info}.md5sums`, sums.join('')))
     }
     const triggers = deb.controlFiles.find(({ name }) => name === 'triggers')
     for (const { trigger, noawait } of triggers ? triggerInterests(triggers.bytes, pkg.name) : []) {
@@ -98,4 +99,8 @@ export function dpkgDatabase(
   for (const [trigger, lines] of namedTriggers)
     entries.push(file(`${home}/triggers/${trigger}`, lines.join('')))
   return entries
+}
+
+function md5Of(deb: UnpackedDeb, path: string): string | undefined {
+  return Object.hasOwn(deb.md5, path) ? deb.md5[path] : undefined
 }

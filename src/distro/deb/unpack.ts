@@ -1,39 +1,22 @@
 import { createHash } from 'node:crypto'
 import { closeSync, createReadStream, fstatSync, openSync, readSync } from 'node:fs'
+import type { ArMember } from '../../archive/ar.ts'
 import { decompress } from '../../archive/decompress.ts'
 import { treePath } from '../../archive/path.ts'
 import { readTar, type TarMember } from '../../archive/tar-read.ts'
 import { debLayout, type DebLayout } from '../../deb/deb-file.ts'
-import { digestHex, type Digest } from '../../digest.ts'
+import type { Digest } from '../../digest.ts'
 import type { Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
 import type { BlobWriter, Store } from '../../ports.ts'
-import { readRecord, writeRecord } from '../../store/record.ts'
+import {
+  recordUnpacked,
+  recordedUnpacked,
+  type ControlFile,
+  type UnpackedDeb,
+} from './unpacked-record.ts'
 
-/** A file of control.tar: a maintainer script, `conffiles`, `md5sums`, … */
-export interface ControlFile {
-  readonly name: string
-  readonly mode: number
-  /** the bytes, one character each (latin1) */
-  readonly bytes: string
-}
-
-/** One package, decompressed once: its metadata here, its contents as one blob in the store. */
-export interface UnpackedDeb {
-  /** the package's `control` paragraph as text */
-  readonly control: string
-  readonly controlFiles: readonly ControlFile[]
-  /** the uncompressed data.tar that the entries' contents are slices of */
-  readonly data: Digest
-  /** data.tar's entries in its order; the root directory, when it is there, is `rootListed` */
-  readonly entries: readonly Entry[]
-  readonly rootListed: boolean
-  /** MD5 (hex) by path, of conffiles, and of every file when the package brings no `md5sums` */
-  readonly md5: Readonly<Record<string, string>>
-}
-
-/** Raised when the meaning of the record changes. */
-const recordKind = 'deb-1'
+export type { ControlFile, UnpackedDeb } from './unpacked-record.ts'
 
 /** The largest control.tar content kept in memory; real ones are below 2 MiB. */
 const maxControl = 64 * 1024 * 1024
@@ -46,30 +29,32 @@ const maxControl = 64 * 1024 * 1024
  * `DECOMPRESSION_BOMB`, `CONTROL_INVALID`, `PATH_UNSAFE`, `ENTRY_UNSUPPORTED`, `DISK_FULL`.
  */
 export async function unpackDeb(deb: Digest, name: string, store: Store): Promise<UnpackedDeb> {
-  const known = await readRecord<RecordedDeb>(store, recordKind, digestHex(deb))
-  if (known && (await store.has(known.data)) !== undefined) return fromRecord(known)
+  const known = await recordedUnpacked(deb, store)
+  if (known && (await store.has(known.data)) !== undefined) return known
   const path = await store.verified(deb)
   const layout = readLayout(path, name)
   const member = (part: DebLayout['control']) =>
-    decompress(
-      part.compression,
-      part.size === 0
-        ? emptyStream()
-        : createReadStream(path, {
-            start: part.offset,
-            end: part.offset + part.size - 1,
-            highWaterMark: 512 * 1024,
-          }),
-      // the publisher's own numbers are not signed for; no real package expands a thousandfold
-      { name, maxSize: 64 * 1024 * 1024 + part.size * 1000 },
-    )
+    decompress(part.compression, readPart(path, part), { name, maxSize: maxUnpacked(part.size) })
   const control = await readControl(member(layout.control), name)
   const unpacked = await readData(member(layout.data), control, name, store)
-  await writeRecord(store, recordKind, digestHex(deb), toRecord(unpacked))
+  await recordUnpacked(deb, unpacked, store)
   return unpacked
 }
 
-async function* emptyStream(): AsyncGenerator<Uint8Array> {}
+/**
+ * How much may come out of so many bytes. The publisher's own numbers prove nothing; of Debian's packages none
+ * beyond 256 MiB expands even a hundredfold.
+ */
+function maxUnpacked(size: number): number {
+  return 256 * 1024 * 1024 + size * 100
+}
+
+/** A member's bytes; the file is opened when the first is asked for. */
+async function* readPart(path: string, part: ArMember): AsyncGenerator<Uint8Array> {
+  if (part.size === 0) return
+  const end = part.offset + part.size - 1
+  yield* createReadStream(path, { start: part.offset, end, highWaterMark: 512 * 1024 })
+}
 
 function readLayout(path: string, name: string): DebLayout {
   const file = openSync(path, 'r')
@@ -141,9 +126,12 @@ async function readData(
 ): Promise<UnpackedDeb> {
   const conffiles = new Set(conffilePaths(control.controlFiles).map(({ path }) => path))
   const hashAll = !control.controlFiles.some((file) => file.name === 'md5sums')
-  const md5: Record<string, string> = {}
-  const members: { readonly path: string; readonly member: TarMember }[] = []
-  const files = new Set<string>()
+  // no prototype: a file may be called __proto__
+  const md5 = Object.create(null) as Record<string, string>
+  const members: { path: string; member: TarMember; target: string | undefined }[] = []
+  const directories = new Set<string>()
+  /** every other path, and the file that stands behind it */
+  const files = new Map<string, string | undefined>()
   let rootListed = false
 
   // the same bytes go into the store and through the tar reader
@@ -169,30 +157,41 @@ async function readData(
           },
         )
       }
-      if (member.type === 'hardlink') {
-        const target = treePath(member.linkname, name)
-        if (!files.has(target)) {
+      if (files.has(path) || (member.type !== 'directory' && directories.has(path))) {
+        throw new PlinthError('PATH_UNSAFE', `cannot unpack ${name}: it holds '${path}' twice`, {
+          hint: 'the package is malformed or hostile: report it to its publisher',
+          facts: { path },
+        })
+      }
+      let target: string | undefined
+      if (member.type === 'directory') directories.add(path)
+      else if (member.type === 'hardlink') {
+        const linked = treePath(member.linkname, name)
+        // a link to a link is one to the file
+        target = files.get(linked)
+        if (target === undefined) {
           throw new PlinthError(
             'PATH_UNSAFE',
-            `cannot unpack '${path}' of ${name}: it is a hard link to '${target}', which is no earlier file of the package`,
+            `cannot unpack '${path}' of ${name}: it is a hard link to '${linked}', which is no earlier file of the package`,
+            { facts: { path } },
           )
         }
+        files.set(path, target)
+      } else {
+        files.set(path, member.type === 'file' ? path : undefined)
       }
-      if (member.type === 'file') {
-        files.add(path)
-        if (hashAll || conffiles.has(path)) {
-          const hash = createHash('md5')
-          for await (const part of member.body()) hash.update(part)
-          md5[path] = hash.digest('hex')
-        }
+      if (member.type === 'file' && (hashAll || conffiles.has(path))) {
+        const hash = createHash('md5')
+        for await (const part of member.body()) hash.update(part)
+        md5[path] = hash.digest('hex')
       }
-      members.push({ path, member })
+      members.push({ path, member, target })
     }
     const { digest: data } = await blob.commit()
     return {
       ...control,
       data,
-      entries: members.map(({ path, member }) => toEntry(path, member, data, name)),
+      entries: members.map(({ path, member, target }) => toEntry(path, member, data, target)),
       rootListed,
       md5,
     }
@@ -212,7 +211,7 @@ async function* through(
   }
 }
 
-function toEntry(path: string, member: TarMember, data: Digest, name: string): Entry {
+function toEntry(path: string, member: TarMember, data: Digest, target?: string): Entry {
   const metadata = {
     path,
     mode: member.mode,
@@ -230,7 +229,7 @@ function toEntry(path: string, member: TarMember, data: Digest, name: string): E
         content: { kind: 'blob', digest: data, offset: member.offset },
       }
     case 'hardlink':
-      return { ...metadata, type: 'hardlink', target: treePath(member.linkname, name) }
+      return { ...metadata, type: 'hardlink', target: target! }
     case 'symlink':
       return { ...metadata, type: 'symlink', target: member.linkname }
     case 'character':
@@ -241,79 +240,4 @@ function toEntry(path: string, member: TarMember, data: Digest, name: string): E
     case 'fifo':
       return { ...metadata, type: 'fifo' }
   }
-}
-
-/** The record keeps entries as short rows: a package has thousands. */
-type Row = readonly [
-  type: Entry['type'],
-  path: string,
-  mode: number,
-  uid: number,
-  gid: number,
-  mtime: number,
-  size?: number,
-  offset?: number,
-  link?: string,
-]
-type RecordedDeb = Omit<UnpackedDeb, 'entries'> & {
-  readonly rows: readonly Row[]
-  /** base64 values by attribute by row */
-  readonly xattrs: Readonly<Record<number, Readonly<Record<string, string>>>>
-}
-
-function toRecord(unpacked: UnpackedDeb): RecordedDeb {
-  const { entries, ...rest } = unpacked
-  const xattrs: Record<number, Record<string, string>> = {}
-  const rows = entries.map((e, index): Row => {
-    if (e.xattrs) {
-      xattrs[index] = Object.fromEntries(
-        [...e.xattrs].map(([key, value]) => [key, Buffer.from(value).toString('base64')]),
-      )
-    }
-    const row = [e.type, e.path, e.mode, e.uid, e.gid, e.mtime] as const
-    if (e.type === 'file' && e.content.kind === 'blob') return [...row, e.size, e.content.offset]
-    if (e.type === 'symlink' || e.type === 'hardlink') return [...row, 0, 0, e.target]
-    return row
-  })
-  return { ...rest, rows, xattrs }
-}
-
-function fromRecord(record: RecordedDeb): UnpackedDeb {
-  const { rows, xattrs, ...rest } = record
-  const entries = rows.map(
-    ([type, path, mode, uid, gid, mtime, size, offset, link], index): Entry => {
-      const attributes = xattrs[index]
-      const metadata = {
-        path,
-        mode,
-        uid,
-        gid,
-        mtime,
-        xattrs:
-          attributes &&
-          new Map(
-            Object.entries(attributes).map(([key, value]) => [key, Buffer.from(value, 'base64')]),
-          ),
-      }
-      switch (type) {
-        case 'file':
-          return {
-            ...metadata,
-            type,
-            size: size!,
-            content: { kind: 'blob', digest: rest.data, offset: offset! },
-          }
-        case 'symlink':
-        case 'hardlink':
-          return { ...metadata, type, target: link! }
-        case 'directory':
-        case 'fifo':
-          return { ...metadata, type }
-        case 'character':
-        case 'block':
-          throw new Error('devices are refused when a package is unpacked')
-      }
-    },
-  )
-  return { ...rest, entries }
 }
