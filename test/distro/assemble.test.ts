@@ -1,4 +1,5 @@
-import { mkdirSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { buildDeb, type DebSpec } from '../support/deb.ts'
@@ -309,3 +310,204 @@ describe.skipIf(!needs('linux', 'root', 'dpkg').available)('as dpkg has it', () 
     expect(await unpackWithPlinth(built, await scratchStore())).toEqual(expected)
   })
 })
+
+const merged: readonly { name: string; debs: readonly DebSpec[] }[] = [
+  {
+    name: 'what is below /bin and /lib goes below /usr',
+    debs: [
+      { name: 'a', files: { 'bin/sh': 'sh', 'lib/x/y': 'y', 'usr/bin/z': 'z' } },
+      {
+        name: 'b',
+        files: { 'bin/': { mode: 0o700 }, 'usr/lib/x/w': 'w', 'bin/l': { symlink: '../lib/x' } },
+      },
+    ],
+  },
+  {
+    name: 'a package that brings the links',
+    debs: [
+      { name: 'a', files: { 'bin/sh': 'sh' } },
+      { name: 'base', files: { 'usr/bin/own': 'x', bin: { symlink: 'usr/bin' } } },
+      { name: 'b', files: { 'bin/later': 'x', 'usr/bin/later2': 'y' } },
+    ],
+  },
+]
+
+describe.skipIf(!needs('linux', 'root', 'dpkg').available)(
+  'with a merged /usr, as dpkg has it',
+  () => {
+    test.each(merged)('$name', async ({ debs }) => {
+      const built = await Promise.all(debs.map(buildDeb))
+      const root = path.join(scratchDirectory(), 'root')
+      for (const name of ['bin', 'lib']) {
+        mkdirSync(path.join(root, 'usr', name), { recursive: true })
+        symlinkSync(`usr/${name}`, path.join(root, name))
+      }
+      const expected = unpackWithDpkg(built, root)
+      expect(expected).not.toHaveProperty('failed')
+      // links and their directories are made only for what needs them
+      const { tree, database } = await unpackWithPlinth(built, await scratchStore(), {
+        usrMerge: true,
+      })
+      expect({
+        tree: { 'usr/lib': 'directory 755 0:0', lib: '-> usr/lib', ...tree },
+        database,
+      }).toEqual(expected)
+    })
+  },
+)
+
+describe('Assembly refuses', () => {
+  const elsewhere = (target: string): DebSpec => ({
+    data: [
+      { name: './' },
+      { name: './usr/' },
+      { name: './usr/l', type: '2', linkname: target },
+      { name: './usr/l/f', body: 'through the link' },
+    ],
+  })
+  test.each<[string, readonly DebSpec[], string]>([
+    ["a path through the package's own link, absolute", [elsewhere('/etc')], 'PATH_UNSAFE'],
+    ["a path through the package's own link, climbing", [elsewhere('../../../etc')], 'PATH_UNSAFE'],
+    ["a path through the package's own link, inside", [elsewhere('bin')], 'PATH_UNSAFE'],
+    [
+      "the package's own link below another package's",
+      [
+        { name: 'a', files: { 'usr/lib/': {}, lib: { symlink: 'usr/lib' } } },
+        {
+          data: [
+            { name: './lib/l', type: '2', linkname: '/etc' },
+            { name: './lib/l/f', body: 'x' },
+          ],
+        },
+      ],
+      'PATH_UNSAFE',
+    ],
+    [
+      "a path through the package's own file",
+      [
+        {
+          data: [
+            { name: './f', body: 'x' },
+            { name: './f/g', body: 'x' },
+          ],
+        },
+      ],
+      'PATH_UNSAFE',
+    ],
+    [
+      'a path through a loop of links',
+      [
+        { name: 'a', files: { x: { symlink: 'y' }, y: { symlink: 'x' } } },
+        { name: 'b', data: [{ name: './x/f', body: 'x' }] },
+      ],
+      'PATH_UNSAFE',
+    ],
+    [
+      'two names of one path in a package',
+      [
+        { name: 'a', files: { 'usr/lib/': {}, lib: { symlink: 'usr/lib' } } },
+        { name: 'b', files: { 'lib/f': '1', 'usr/lib/f': '2' } },
+      ],
+      'FILE_CONFLICT',
+    ],
+  ])('%s', async (_, debs, code) => {
+    const built = await Promise.all(debs.map(buildDeb))
+    expect(await codeOf(unpackWithPlinth(built, await scratchStore()))).toBe(code)
+  })
+
+  test("a file where the merged /usr's link is", async () => {
+    const built = [
+      await buildDeb({ name: 'a', files: { 'bin/x': 'x' } }),
+      await buildDeb({ name: 'b', files: { bin: 'file' } }),
+    ]
+    const unpack = unpackWithPlinth(built, await scratchStore(), { usrMerge: true })
+    expect(await codeOf(unpack)).toBe('FILE_CONFLICT')
+  })
+})
+
+test('a link of another package leads nowhere but into the tree', async () => {
+  const built = await Promise.all(
+    [
+      { name: 'a', files: { out: { symlink: '../../../../etc' }, abs: { symlink: '/srv' } } },
+      {
+        name: 'b',
+        data: [
+          { name: './out/f', body: '1' },
+          { name: './abs/g', body: '2' },
+        ],
+      },
+    ].map(buildDeb),
+  )
+  const { tree } = await unpackWithPlinth(built, await scratchStore())
+  expect(Object.keys(tree)).toEqual(['abs', 'etc', 'etc/f', 'out', 'srv', 'srv/g'])
+})
+
+test('many take-overs take no square of time', async () => {
+  const files = Object.fromEntries(
+    Array.from({ length: 4000 }, (_, i) => [`usr/share/d${i % 50}/f${i}`, 'x']),
+  )
+  const built = [
+    await buildDeb({ name: 'a', files }),
+    await buildDeb({ name: 'b', fields: { Replaces: 'a' }, files }),
+  ]
+  const store = await scratchStore()
+  const started = performance.now()
+  const { database } = await unpackWithPlinth(built, store)
+  expect(performance.now() - started).toBeLessThan(8000)
+  expect(database['info/a.list']?.split('\n').filter((line) => line.includes('/f'))).toEqual([])
+})
+
+describe.skipIf(!needs('linux', 'root', 'dpkg', 'apt-mirror').available)('real packages', () => {
+  test('are unpacked as dpkg has it', { timeout: 120_000 }, async () => {
+    const directory = scratchDirectory()
+    // without a preinst, which dpkg would run: conffiles, triggers, links, Multi-Arch, setuid, thousands of files
+    const names = [
+      'zlib1g',
+      'libbz2-1.0',
+      'hello',
+      'gzip',
+      'libc-bin',
+      'ncurses-base',
+      'login',
+      'perl-modules-5.36',
+      'mawk',
+      'util-linux-extra',
+      'debianutils',
+      'libpam-runtime',
+      'e2fsprogs',
+      'gpgv',
+      'wamerican',
+      'libpam0g',
+      'logsave',
+      'passwd',
+      'bsdutils',
+      'iputils-ping',
+      'file',
+      'libmagic1',
+      'xz-utils',
+      'cron-daemon-common',
+      'hostname',
+      'lsb-base',
+      'sensible-utils',
+      'readline-common',
+    ]
+    const available = names.filter((name) => spawnSync('apt-cache', ['show', name]).status === 0)
+    const { status } = spawnSync('apt-get', ['download', '-q', ...available], { cwd: directory })
+    expect(status).toBe(0)
+    const built = readdirSync(directory)
+      .toSorted()
+      .map((name) => path.join(directory, name))
+      .filter((file) => !hasPreinst(file))
+      .map((file) => readFileSync(file))
+    expect(built.length).toBeGreaterThan(8)
+    const root = path.join(directory, 'root')
+    mkdirSync(root)
+    const expected = unpackWithDpkg(built, root)
+    expect(expected).not.toHaveProperty('failed')
+    expect(await unpackWithPlinth(built, await scratchStore())).toEqual(expected)
+  })
+})
+
+function hasPreinst(file: string): boolean {
+  return spawnSync('dpkg-deb', ['-I', file, 'preinst'], { stdio: 'ignore' }).status === 0
+}

@@ -1,5 +1,5 @@
-import type { Entry } from '../../entry.ts'
-import type { Tree } from '../../rootfs/tree.ts'
+import type { Change, Entry } from '../../entry.ts'
+import { applyChanges, type Tree } from '../../rootfs/tree.ts'
 
 /** One thing that configuring leaves behind and a base image does not hold. */
 export interface CleanupRule {
@@ -69,22 +69,37 @@ export const cleanupRules: readonly CleanupRule[] = [
 /** What `rules` must leave although a rule matches: directories packages and their scripts count on. */
 const kept: readonly RegExp[] = [/^run\/lock$/, /^run\/mount$/]
 
-/** The tree after the rules. */
+/**
+ * The tree after the rules. A directory that is removed takes along what it holds; another name of a file that
+ * is removed or emptied keeps it.
+ */
 export function cleanUp(tree: Tree, rules: readonly CleanupRule[] = cleanupRules): Tree {
   const patterns = rules.map((rule) => ({ ...rule, pattern: toPattern(rule.path) }))
-  const result = new Map<string, Entry>()
+  const changes: Change[] = []
   for (const [path, entry] of tree) {
     const rule = patterns.find(({ pattern }) => pattern.test(path))
-    if (rule === undefined || kept.some((pattern) => pattern.test(path))) {
-      result.set(path, entry)
-    } else if (rule.action === 'empty' && entry.type === 'file') {
-      result.set(path, { ...entry, size: 0, content: { kind: 'bytes', bytes: new Uint8Array(0) } })
-    }
+    if (rule === undefined || kept.some((pattern) => pattern.test(path))) continue
+    if (rule.action === 'remove') changes.push({ type: 'whiteout', path })
+    else if (entry.type === 'file' || entry.type === 'hardlink') changes.push(emptied(entry, tree))
   }
-  return result
+  return applyChanges(tree, changes)
+}
+
+function emptied(entry: Entry, tree: Tree): Entry {
+  const { mode, uid, gid, mtime } = (entry.type === 'hardlink' && tree.get(entry.target)) || entry
+  return {
+    type: 'file',
+    path: entry.path,
+    mode,
+    uid,
+    gid,
+    mtime,
+    size: 0,
+    content: { kind: 'bytes', bytes: new Uint8Array(0) },
+  }
 }
 
 function toPattern(path: string): RegExp {
   const escaped = path.replace(/[.+?^${}()|[\]\\]/g, '\\$&')
-  return new RegExp(`^${escaped.replace(/\/\*\*$/, '/.+').replace(/\*/g, '[^/]*')}$`)
+  return new RegExp(`^${escaped.replace(/\/\*\*$/, '/[^]+').replaceAll('*', '[^/]*')}$`)
 }

@@ -76,6 +76,7 @@ async function readControl(
   let control: string | undefined
   let total = 0
   const controlFiles: ControlFile[] = []
+  const seen = new Set<string>()
   for await (const member of readTar(chunks, `control.tar of ${name}`)) {
     const path = treePath(member.name, name)
     if (member.type === 'directory' && path === '') continue
@@ -85,6 +86,10 @@ async function readControl(
         `cannot unpack ${name}: its control.tar holds '${path}', a ${member.type}`,
       )
     }
+    if (seen.has(path)) {
+      throw new PlinthError('CONTROL_INVALID', `cannot unpack ${name}: it has '${path}' twice`)
+    }
+    seen.add(path)
     total += member.size
     if (total > maxControl)
       throw new PlinthError(
