@@ -13,7 +13,7 @@ export interface SuiteSpec {
   /** the directory below `dists/`; default the codename. A flat repository's ends with `/` and has no `dists/` */
   readonly directory?: string
   /** packages by component; default one empty component `main` */
-  readonly components?: Readonly<Record<string, readonly DebSpec[]>>
+  readonly components?: Readonly<Record<string, readonly PublishedDeb[]>>
   readonly architectures?: readonly string[]
   readonly keys: readonly TestKey[]
   readonly signing?: SignSpec
@@ -33,6 +33,12 @@ export interface SuiteSpec {
   readonly hashes?: readonly ('MD5Sum' | 'SHA1' | 'SHA256' | 'SHA512')[]
   /** further Release fields, or other values */
   readonly fields?: Readonly<Record<string, string>>
+}
+
+/** A package of a repository. */
+export type PublishedDeb = DebSpec & {
+  /** served and listed with its own size and digest instead of the package that the rest describes */
+  readonly file?: Uint8Array
 }
 
 /** Path below the mirror → bytes. */
@@ -111,10 +117,10 @@ async function addSuite(files: Files, spec: SuiteSpec): Promise<void> {
 async function publish(
   files: Files,
   component: string,
-  spec: DebSpec,
+  spec: PublishedDeb,
 ): Promise<{ architecture: string; text: string }> {
   const { name = 'demo', version = '1.0', architecture = 'all' } = spec
-  const deb = await buildDeb(spec)
+  const deb = spec.file ?? (await buildDeb(spec))
   const filename = `pool/${component}/${name}_${version.replace(/^\d+:/, '')}_${architecture}.deb`
   files.set(filename, deb)
   const text = `${controlText(spec)}Filename: ${filename}\nSize: ${deb.length}\nMD5sum: ${hex('md5', deb)}\nSHA256: ${hex('sha256', deb)}\n`

@@ -196,13 +196,10 @@ class Session {
   ): Promise<void> {
     const { code, output } = await this.#run({
       // everything is thrown away when the machine goes down: no need to wait for the disk
-      argv: ['dpkg', '--force-unsafe-io', ...args],
+      argv: ['dpkg', '--force-unsafe-io', ...stopping(failures), ...args],
     })
     if (code === 0 || failures === 'tolerant') return
-    const failed = output
-      .map((line) => /^dpkg: error processing (?:package|archive) (\S+) /.exec(line)?.[1])
-      .find((name) => name !== undefined)
-    throw scriptFailed(failed, `dpkg could not ${what} it`, code, output)
+    throw scriptFailed(failedPackage(output), `dpkg could not ${what} it`, code, output)
   }
 
   async #run(request: Pick<RunRequest, 'argv'>): Promise<{ code: number; output: string[] }> {
@@ -220,6 +217,22 @@ class Session {
     })
     return { code: status.signal === undefined ? status.code : 128, output }
   }
+}
+
+/** At the first failure, unless some are expected: what it was is then the last thing dpkg says. */
+function stopping(failures: 'fatal' | 'tolerant'): readonly string[] {
+  return failures === 'fatal' ? ['--abort-after=1'] : []
+}
+
+/** The package dpkg had trouble with first; of a late one it names the file (`lateFile`). */
+function failedPackage(output: readonly string[]): string | undefined {
+  for (const line of output) {
+    const name = /^dpkg: error processing (?:package|archive) (?:\S*\/)?([^\s_/]+)\S* /.exec(
+      line,
+    )?.[1]
+    if (name !== undefined) return name
+  }
+  return undefined
 }
 
 function infoName(pkg: ConfigurePackage): string {
