@@ -23,7 +23,10 @@ export default {
       name: 'formats-are-pure',
       severity: 'error',
       from: { path: layers.formats },
-      to: { path: '^(node:)?(fs|fs/promises|child_process|net|http|https)$', dependencyTypes: ['core'] },
+      to: {
+        path: '^(node:)?(fs|fs/promises|child_process|net|http|https)$',
+        dependencyTypes: ['core'],
+      },
     },
     ...Object.entries({
       commander: '^src/cli/',
@@ -47,6 +50,9 @@ export default {
     doNotFollow: { path: 'node_modules' },
     tsConfig: { fileName: 'tsconfig.check.json' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { conditionNames: ['source', 'import', 'default'], exportsFields: ['exports'] },
+    enhancedResolveOptions: {
+      conditionNames: ['source', 'import', 'default'],
+      exportsFields: ['exports'],
+    },
   },
 }

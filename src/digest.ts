@@ -7,7 +7,10 @@ export type Digest = string & { readonly __brand: 'Digest' }
 /** Parses `sha256:<hex>`. Throws `DIGEST_MISMATCH` for anything else (OCI image-spec, descriptor.md). */
 export function parseDigest(text: string): Digest {
   if (!/^sha256:[0-9a-f]{64}$/.test(text)) {
-    throw new PlinthError('DIGEST_MISMATCH', `'${text}' is not a digest: expected sha256:<64 hex digits>`)
+    throw new PlinthError(
+      'DIGEST_MISMATCH',
+      `'${text}' is not a digest: expected sha256:<64 hex digits>`,
+    )
   }
   return text as Digest
 }

@@ -95,6 +95,9 @@ export class PlinthError extends Error {
 }
 
 /** Whether `error` is a plinth error, optionally of one of `codes`. */
-export function isPlinthError(error: unknown, ...codes: readonly ErrorCode[]): error is PlinthError {
+export function isPlinthError(
+  error: unknown,
+  ...codes: readonly ErrorCode[]
+): error is PlinthError {
   return error instanceof PlinthError && (codes.length === 0 || codes.includes(error.code))
 }

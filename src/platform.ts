@@ -40,7 +40,8 @@ export function parsePlatform(text: string): Platform {
 
 /** The Debian architecture of a platform. Throws `PLATFORM_INVALID` when Debian has none. */
 export function debianArchitecture(platform: Platform): string {
-  for (const [debian, oci] of Object.entries(debianArchitectures)) if (oci === platform) return debian
+  for (const [debian, oci] of Object.entries(debianArchitectures))
+    if (oci === platform) return debian
   throw new PlinthError('PLATFORM_INVALID', `Debian has no architecture for ${platform}`, {
     hint: `known: ${Object.values(debianArchitectures).join(', ')}`,
   })

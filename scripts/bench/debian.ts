@@ -39,18 +39,16 @@ const store = join(work, 'store')
 
 function plinth(suite: string, output: string, more: readonly string[] = []): Promise<Measured> {
   const dest = join(work, `plinth.${output}`)
+  const asked = ['build', 'debian', '-p', `suite=${suite}`, '-o', `type=rootfs,dest=${dest}`]
   return measure([
-    ...([
-      process.execPath,
-      cli,
-      'build',
-      'debian',
-      '-p',
-      `suite=${suite}`,
-      '-o',
-      `type=rootfs,dest=${dest}`,
-    ] as const),
-    ...['--store', store, '--progress', 'plain', ...more],
+    process.execPath,
+    cli,
+    ...asked,
+    '--store',
+    store,
+    '--progress',
+    'plain',
+    ...more,
   ])
 }
 
@@ -112,7 +110,7 @@ function report(suite: string, output: string, runs: Record<string, readonly Mea
     const memory = isPeer
       ? ''
       : `${Math.max(...runs[name]!.map((run) => run.nodeMemory)).toFixed(0)} MiB`
-    const ratio = (peer: string) => (isPeer ? '' : `${(seconds(peer) / seconds(name)).toFixed(1)}`)
+    const ratio = (peer: string) => (isPeer ? '' : (seconds(peer) / seconds(name)).toFixed(1))
     console.log(
       `| ${isPeer ? name : `plinth, ${name}`} | ${seconds(name).toFixed(2)} | ${range(name)} | ${ratio('mmdebstrap')} | ${ratio('debootstrap')} | ${memory} |`,
     )

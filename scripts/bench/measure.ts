@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 
 /** What one run of a command took. */
 export interface Measured {
@@ -26,21 +25,16 @@ export async function measure(
   child.stdout.on('data', (chunk: Buffer) => output.push(chunk))
   child.stderr.on('data', (chunk: Buffer) => output.push(chunk))
   let seconds = 0
-  let running = true
   const ended = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code) => {
       seconds = (performance.now() - start) / 1000
-      running = false
       resolve(code)
     })
   })
   let nodeMemory = 0
-  while (running) {
-    nodeMemory = Math.max(nodeMemory, memoryOf(child.pid))
-    await sleep(20)
-  }
-  const code = await ended
+  const sample = setInterval(() => (nodeMemory = Math.max(nodeMemory, memoryOf(child.pid))), 20)
+  const code = await ended.finally(() => clearInterval(sample))
   if (code !== 0)
     throw new Error(
       `${command.join(' ')} failed (${code}):\n${Buffer.concat(output).toString().slice(-4000)}`,

@@ -21,8 +21,6 @@ export function* arMembers(
   archiveSize: number,
   archive: string,
 ): Generator<ArMember> {
-  const latin1 = (bytes: Uint8Array) =>
-    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
   if (latin1(read(0, magic.length)) !== magic) {
     throw invalid(archive, 'it does not begin with the ar magic')
   }
@@ -48,6 +46,10 @@ export function* arMembers(
     yield { name, offset: start, size }
     offset = start + size + (size % 2)
   }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 
 function invalid(archive: string, why: string): PlinthError {

@@ -39,9 +39,5 @@ function unsafe(name: string, archive: string, why: string): PlinthError {
 
 /** A name fit for a terminal: control characters escaped. */
 export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is escaped
-  return text.replace(
-    /[\u0000-\u001f\u007f]/g,
-    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  )
+  return text.replace(/\p{Cc}/gu, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }

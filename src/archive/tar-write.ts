@@ -47,7 +47,7 @@ export function encodeEntry(entry: Entry): Buffer {
   if (entry.gid > ustarLimits.id) records.push(['gid', String(entry.gid)])
   const timeFits = entry.mtime >= 0 && entry.mtime <= ustarLimits.size
   if (!timeFits) records.push(['mtime', String(entry.mtime)])
-  for (const key of [...(entry.xattrs?.keys() ?? [])].sort()) {
+  for (const key of [...(entry.xattrs?.keys() ?? [])].toSorted()) {
     records.push([`SCHILY.xattr.${encodeXattrName(key)}`, entry.xattrs!.get(key)!])
   }
   const header = encodeHeader({

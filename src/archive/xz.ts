@@ -80,9 +80,7 @@ export async function* unxzWasm(chunks: AsyncIterable<Uint8Array>): AsyncGenerat
         },
         { highWaterMark: 0 },
       )
-      yield* new XzReadableStream(
-        input as ConstructorParameters<typeof XzReadableStream>[0],
-      ) as unknown as AsyncIterable<Uint8Array>
+      yield* new XzReadableStream(input) as unknown as AsyncIterable<Uint8Array>
     }
   } finally {
     await pieces.return(undefined)

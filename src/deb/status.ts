@@ -69,12 +69,16 @@ export function statusStanza(
     )
     fields.push(['Conffiles', `\n${lines.join('')}`])
   }
-  const position = (name: string) => rank.get(name.toLowerCase()) ?? order.length
   return fields
     .map((field, index) => ({ field, index }))
-    .sort((a, b) => position(a.field[0]) - position(b.field[0]) || a.index - b.index)
+    .toSorted((a, b) => position(a.field[0]) - position(b.field[0]) || a.index - b.index)
     .map(({ field: [name, value] }) => `${order[position(name)] ?? name}:${value}`)
     .join('')
+}
+
+/** Where a field stands among dpkg's. */
+function position(name: string): number {
+  return rank.get(name.toLowerCase()) ?? order.length
 }
 
 /**

@@ -125,7 +125,10 @@ function nameHash(path: string): number {
 async function* tarChunks(tree: Tree, epoch: number, store: Store): AsyncGenerator<Buffer> {
   const entries = layerEntries(tree, epoch)
   using contents = contentReader(store)
-  yield* writeTar(entries, { open: contents.open, chunks: layerChunks })
+  yield* writeTar(entries, {
+    open: (content, size) => contents.open(content, size),
+    chunks: layerChunks,
+  })
 }
 
 /** A tree's entries as a layer holds them. */

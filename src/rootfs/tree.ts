@@ -45,7 +45,7 @@ export function resolveIn(
 
 /** Entries in layer order: by path in code units, which puts every directory before what it holds. */
 export function sortedEntries(tree: Tree): Entry[] {
-  return [...tree.values()].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
+  return [...tree.values()].toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
 }
 
 /**
@@ -117,7 +117,7 @@ export function withOrderedLinks(tree: Tree): Tree {
         `cannot link '${links[0]}' to '${target}': that is no file of the tree`,
       )
     }
-    const [head, ...others] = [target, ...links].sort() as [string, ...string[]]
+    const [head, ...others] = [target, ...links].toSorted() as [string, ...string[]]
     result.set(head, { ...file, path: head })
     for (const path of others) result.set(path, { ...file, type: 'hardlink', path, target: head })
   }

@@ -87,7 +87,9 @@ async function distributionKeyring(rootfs: DebRootfs): Promise<Keyring | undefin
 }
 
 async function keyring(keys: readonly Key[]): Promise<Keyring> {
-  return { keys: await Promise.all(keys.map((key) => (key instanceof URL ? readKey(key) : key))) }
+  return {
+    keys: await Promise.all(keys.map(async (key) => (key instanceof URL ? readKey(key) : key))),
+  }
 }
 
 async function readKey(url: URL): Promise<Uint8Array> {
