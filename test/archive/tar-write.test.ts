@@ -46,13 +46,18 @@ async function entriesOf(archive: Uint8Array): Promise<Entry[]> {
   return entries
 }
 
+const byKey = ([a]: [string, unknown], [b]: [string, unknown]) => (a < b ? -1 : 1)
+
 /** An entry as text, so that buffers and maps compare by what they hold and fields by name. */
 function text(entry: Entry): string {
-  return JSON.stringify(Object.entries(entry).toSorted(), (_, value: unknown) =>
+  return JSON.stringify(Object.entries(entry).toSorted(byKey), (_, value: unknown) =>
     value instanceof Map
       ? [...value]
-          .map(([k, v]) => [k as string, Buffer.from(v as Uint8Array).toString('hex')])
-          .toSorted()
+          .map(([k, v]): [string, string] => [
+            k as string,
+            Buffer.from(v as Uint8Array).toString('hex'),
+          ])
+          .toSorted(byKey)
       : value,
   )
 }
@@ -128,7 +133,7 @@ test('what writeTar() writes, tar-stream reads', async () => {
     Readable.from([await tarOf(entries)]).pipe(extract)
     for await (const entry of extract) {
       const { name, type, mode, uid, gid, mtime, linkname } = entry.header
-      const pax: Record<string, string> = entry.header.pax ?? {}
+      const pax = (entry.header.pax ?? {}) as Readonly<Record<string, string>>
       const body = await gathered(entry as AsyncIterable<Uint8Array>)
       seen.push(
         [
@@ -138,7 +143,7 @@ test('what writeTar() writes, tar-stream reads', async () => {
           // it leaves these to its user
           pax['uid'] ?? uid,
           pax['gid'] ?? gid,
-          pax['mtime'] ?? mtime!.getTime() / 1000,
+          pax['mtime'] ?? Number(mtime) / 1000,
           linkname ?? '',
           sha256(body),
         ].join(' '),
@@ -206,15 +211,16 @@ test.each([
   expect(await codeOf(tarOf([entry]))).toBe('SIZE_MISMATCH')
 })
 
+const tar = (args: readonly string[], input?: Uint8Array) => {
+  const { status, stdout, stderr } = spawnSync('tar', args, { input, maxBuffer: 2 ** 28 })
+  expect({ status, stderr: String(stderr) }).toEqual({ status: 0, stderr: '' })
+  return stdout
+}
+
 const gnuTar = needs('linux', 'root', 'tar', 'setcap')
 describe.skipIf(!gnuTar.available)('GNU tar', () => {
   const scratch = mkdtempSync(path.join(os.tmpdir(), 'plinth-tar-'))
   afterAll(() => rmSync(scratch, { recursive: true, force: true }))
-  const tar = (args: readonly string[], input?: Uint8Array) => {
-    const { status, stdout, stderr } = spawnSync('tar', args, { input, maxBuffer: 2 ** 28 })
-    expect({ status, stderr: String(stderr) }).toEqual({ status: 0, stderr: '' })
-    return stdout
-  }
   const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex')
   const xattrs = new Map([
     ['security.capability', capability],

@@ -158,7 +158,7 @@ export async function unpackWithPlinth(
     for (const other of others) heads.set(other, head!)
     heads.delete(head!)
   }
-  for (const [name, entry] of [...assembly.tree]) {
+  for (const [name, entry] of assembly.tree) {
     if (isParentOfHome(name)) continue
     const meta = `${entry.mode.toString(8)} ${entry.uid}:${entry.gid}`
     const head = heads.get(name)
