@@ -32,12 +32,13 @@ test('arMembers() refuses every truncation that cuts something off', async () =>
   }
 })
 
+const spoiled = (at: number, text: string) => {
+  const bytes = Buffer.from(two)
+  bytes.write(text, at, 'latin1')
+  return bytes
+}
+
 describe('arMembers() refuses', () => {
-  const spoiled = (at: number, text: string) => {
-    const bytes = Buffer.from(two)
-    bytes.write(text, at, 'latin1')
-    return bytes
-  }
   test.each([
     { name: 'another magic', bytes: spoiled(0, '!<thin>\n') },
     { name: 'a header without its end', bytes: spoiled(8 + 58, 'xx') },

@@ -168,8 +168,9 @@ describe('readTar() reads', () => {
   })
 })
 
+const file = (more: Partial<RawMember>): Buffer => rawTar([{ name: 'f', ...more }])
+
 describe('readTar() refuses', () => {
-  const file = (more: Partial<RawMember>): Buffer => rawTar([{ name: 'f', ...more }])
   test.each([
     ['a bad checksum', file({ spoil: (h) => h.write('x', 0) }), 'ARCHIVE_INVALID'],
     ['a number that is none', file({ touch: (h) => h.write('12x', 124) }), 'ARCHIVE_INVALID'],

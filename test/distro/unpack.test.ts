@@ -54,7 +54,6 @@ describe.skipIf(!tools.available)('unpackDeb() reads', () => {
         return `${meta} ${sha256(await contents.bytes(e.content, e.size)).slice(7, 15)}`
       }),
     )
-    const hash = (content: string | Buffer) => sha256(content).slice(7, 15)
     expect(lines).toEqual([
       'etc directory 755 0:0',
       `etc/c file 644 0:0 ${hash('conf')}`,
@@ -69,6 +68,18 @@ describe.skipIf(!tools.available)('unpackDeb() reads', () => {
   })
 })
 
+const plain = (deb: UnpackedDeb) =>
+  JSON.stringify([
+    deb.control,
+    deb.data,
+    deb.rootListed,
+    deb.md5,
+    deb.controlFiles,
+    deb.entries.map((e) => [e.path, e.type, e.mode, e.mtime, [...(e.xattrs ?? [])]]),
+  ])
+
+const hash = (content: string | Buffer) => sha256(content).slice(7, 15)
+
 test('unpackDeb() remembers, and is not misled by a damaged record or a lost blob', async () => {
   const store = await scratchStore()
   const xattrs = pax({ 'SCHILY.xattr.security.capability': Buffer.from([1, 0, 255]) })
@@ -79,15 +90,6 @@ test('unpackDeb() remembers, and is not misled by a damaged record or a lost blo
   expect(first.entries[0]?.xattrs?.get('security.capability')).toEqual(Buffer.from([1, 0, 255]))
   const record = path.join(store.root, 'cache/deb-1', digestHex(sha256(bytes)))
   const made = statSync(record).mtimeMs
-  const plain = (deb: UnpackedDeb) =>
-    JSON.stringify([
-      deb.control,
-      deb.data,
-      deb.rootListed,
-      deb.md5,
-      deb.controlFiles,
-      deb.entries.map((e) => [e.path, e.type, e.mode, e.mtime, [...(e.xattrs ?? [])]]),
-    ])
   // remembered: the record is read, not written
   expect(plain(await unpackBytes(bytes, store))).toBe(plain(first))
   expect(statSync(record).mtimeMs).toBe(made)
@@ -107,8 +109,16 @@ test('unpackDeb() refuses a .deb that was damaged in the store', async () => {
   expect(await codeOf(unpackDeb(digest, 'demo', await openStore(place)))).toBe('STORE_CORRUPT')
 })
 
+const data = (...members: readonly RawMember[]): DebSpec => ({ data: [root, ...members] })
+
+const withControl = async (members: readonly RawMember[]) =>
+  arArchive([
+    { name: 'debian-binary', body: '2.0\n' },
+    { name: 'control.tar.gz', body: await compressBytes(rawTar(members), 'gzip') },
+    { name: 'data.tar', body: rawTar([root]) },
+  ])
+
 describe('unpackDeb() refuses', () => {
-  const data = (...members: readonly RawMember[]): DebSpec => ({ data: [root, ...members] })
   const file: RawMember = { name: './f', body: 'x' }
   test.each<[string, DebSpec, string]>([
     ['..', data({ name: './../etc/passwd', body: 'x' }), 'PATH_UNSAFE'],
@@ -172,12 +182,6 @@ describe('unpackDeb() refuses', () => {
     expect(await codeOf(unpack(deb))).toBe(code)
   })
 
-  const withControl = async (members: readonly RawMember[]) =>
-    arArchive([
-      { name: 'debian-binary', body: '2.0\n' },
-      { name: 'control.tar.gz', body: await compressBytes(rawTar(members), 'gzip') },
-      { name: 'data.tar', body: rawTar([root]) },
-    ])
   const control: RawMember = { name: './control', body: controlText({}) }
   test.each<[string, readonly RawMember[], string]>([
     ['an empty control.tar', [], 'CONTROL_INVALID'],
@@ -234,6 +238,8 @@ describe('unpackDeb() refuses', () => {
   })
 })
 
+const open = () => readdirSync('/proc/self/fd').length
+
 test('unpackDeb() never crashes over flipped bits, and lets every file go', async () => {
   const deb = await buildDeb({
     ...spec,
@@ -241,7 +247,6 @@ test('unpackDeb() never crashes over flipped bits, and lets every file go', asyn
     compression: 'none',
   })
   const dice = random(9)
-  const open = () => readdirSync('/proc/self/fd').length
   const store = await scratchStore()
   const before = open()
   for (let round = 0; round < 150; round++) {

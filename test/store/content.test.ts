@@ -60,9 +60,10 @@ test('contentReader() notices a blob that ends early', async () => {
   expect(await codeOf(contents.bytes({ kind: 'blob', digest, offset: 0 }, 5))).toBe('STORE_CORRUPT')
 })
 
+const open = () => readdirSync('/proc/self/fd').length
+
 test('contentReader() keeps a bounded number of files open, and closes all', async () => {
   const store = await scratchStore()
-  const open = () => readdirSync('/proc/self/fd').length
   const before = open()
   const digests = []
   for (let i = 0; i < 600; i++) digests.push((await store.put([Buffer.from(String(i))])).digest)

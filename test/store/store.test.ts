@@ -93,6 +93,8 @@ describe('openStore()', () => {
   })
 })
 
+const open = () => readdirSync('/proc/self/fd').length
+
 describe('put() and get()', () => {
   test('what went in comes out', async () => {
     const store = await scratchStore()
@@ -184,7 +186,6 @@ describe('put() and get()', () => {
   test('a reader that stops lets the file go', async () => {
     const store = await scratchStore()
     await store.put([bytes])
-    const open = () => readdirSync('/proc/self/fd').length
     const before = open()
     for (let i = 0; i < 20; i++) for await (const _ of store.get(digest)) break
     expect(open()).toBeLessThan(before + 5)

@@ -54,7 +54,7 @@ export function dpkgDatabase(
     ),
   ]
 
-  const sorted = [...packages].sort((a, b) =>
+  const sorted = [...packages].toSorted((a, b) =>
     a.name < b.name ? -1 : a.name > b.name ? 1 : a.architecture < b.architecture ? -1 : 1,
   )
   let status = ''
@@ -95,7 +95,7 @@ export function dpkgDatabase(
   }
   entries.push(file(`${home}/status`, status))
   if (fileTriggers.length > 0)
-    entries.push(file(`${home}/triggers/File`, fileTriggers.sort().join('')))
+    entries.push(file(`${home}/triggers/File`, fileTriggers.toSorted().join('')))
   for (const [trigger, lines] of namedTriggers)
     entries.push(file(`${home}/triggers/${trigger}`, lines.join('')))
   return entries
