@@ -178,7 +178,7 @@ function foreignArchitectures(plan: Plan): string[] {
   const foreign = new Set(plan.packages.map(({ architecture }) => architecture))
   foreign.delete('all')
   foreign.delete(plan.architecture)
-  return [...foreign].sort()
+  return [...foreign].toSorted()
 }
 
 /** What is neither in a package nor made by one: source lists, what apt counts as automatic, fstab. */
