@@ -107,7 +107,6 @@ function describe({ planned, deb }: OpenedDeb): Described {
     architecture: planned.architecture,
     multiArch,
     entries: deb.entries,
-    provides: parseRelations(fields.get('provides') ?? '').flat(),
     replaces: (other) => replaces.some((relation) => isMeant(relation, other as Part)),
   }
   return {
@@ -127,16 +126,14 @@ function describe({ planned, deb }: OpenedDeb): Described {
   }
 }
 
-type Part = DebPart & { readonly version: string; readonly provides: readonly Relation[] }
+type Part = DebPart & { readonly version: string }
 
+/** Replaces speaks of real packages only: dpkg lets nobody take over what merely provides the name. */
 function isMeant(relation: Relation, part: Part): boolean {
-  if (relation.name === part.name && satisfies(relation, part.version)) return true
-  return part.provides.some(
-    ({ name, version }) => name === relation.name && satisfies(relation, version),
-  )
+  return relation.name === part.name && satisfies(relation, part.version)
 }
 
-function satisfies(relation: Relation, version: string | undefined): boolean {
+function satisfies(relation: Relation, version: string): boolean {
   if (relation.version === undefined) return true
   return (
     version !== undefined && satisfiesVersion(version, relation.operator ?? '=', relation.version)
