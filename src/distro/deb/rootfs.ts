@@ -135,9 +135,7 @@ function isMeant(relation: Relation, part: Part): boolean {
 
 function satisfies(relation: Relation, version: string): boolean {
   if (relation.version === undefined) return true
-  return (
-    version !== undefined && satisfiesVersion(version, relation.operator ?? '=', relation.version)
-  )
+  return satisfiesVersion(version, relation.operator ?? '=', relation.version)
 }
 
 /** Pre-Depends and everything those need, among the packages of the plan, in plan order. */
