@@ -126,14 +126,17 @@ async function makeLayer(
   compression: 'gzip' | 'none',
   deps: BuildDeps,
 ): Promise<LayerBlob> {
-  const opener = new PackageOpener(plan, deps)
+  // when one part fails, the others have nothing left to do
+  const failed = new AbortController()
+  const working = { ...deps, signal: AbortSignal.any([deps.signal, failed.signal]) }
+  const opener = new PackageOpener(plan, working)
   const fetching = fetchPackages(
     plan.packages.map((pkg) => ({
       ...pkg,
       pkg,
       urls: plan.sources[pkg.source]!.uris.map((uri) => join(uri, pkg.path)),
     })),
-    { ...deps, onPackage: ({ pkg }) => opener.add(pkg) },
+    { ...working, onPackage: ({ pkg }) => opener.add(pkg) },
   )
   fetching.catch((error: unknown) => opener.fail(error))
   // compressing what packages bring goes on while their scripts run; they change little of it
@@ -150,10 +153,14 @@ async function makeLayer(
     const tree = await installDebs(plan, opener.opened, { ...deps, onUnpacked: warm })
     ahead.abort()
     return await compress(tree, plan, compression, deps)
+  } catch (error) {
+    failed.abort()
+    throw error
   } finally {
     ahead.abort()
     await warming
     await fetching.catch(() => {})
+    await opener.idle()
   }
 }
 

@@ -24,7 +24,7 @@ export class PackageOpener {
   readonly #deps: Pick<InstallDeps, 'store' | 'signal'>
   readonly #results = new Map<PlannedPackage, PromiseWithResolvers<OpenedDeb>>()
   readonly #waiting: PlannedPackage[] = []
-  #running = 0
+  readonly #running = new Set<Promise<void>>()
 
   constructor(plan: Plan, deps: Pick<InstallDeps, 'store' | 'signal'>) {
     this.#deps = deps
@@ -39,12 +39,19 @@ export class PackageOpener {
   /** The package's file is in the store now. */
   add(pkg: PlannedPackage): void {
     this.#waiting.push(pkg)
-    if (this.#running < slots) void this.#work()
+    if (this.#running.size >= slots) return
+    const work = this.#work().finally(() => this.#running.delete(work))
+    this.#running.add(work)
   }
 
   /** No file will come any more. */
   fail(error: unknown): void {
     for (const { reject } of this.#results.values()) reject(error)
+  }
+
+  /** Resolves when nothing is being unpacked any more. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#running)
   }
 
   /** Every package of the plan, in its order, as it gets ready. */
@@ -53,7 +60,6 @@ export class PackageOpener {
   }
 
   async #work(): Promise<void> {
-    this.#running++
     for (let pkg = this.#waiting.shift(); pkg !== undefined; pkg = this.#waiting.shift()) {
       const { resolve, reject } = this.#results.get(pkg)!
       try {
@@ -64,7 +70,6 @@ export class PackageOpener {
         reject(error)
       }
     }
-    this.#running--
   }
 }
 
