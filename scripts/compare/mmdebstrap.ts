@@ -1,0 +1,135 @@
+// node scripts/run.mjs scripts/compare/mmdebstrap.ts [--suite bookworm,trixie]
+//   [--variant essential,apt,minbase,important] [--include a,b]… [--store DIR] [--cache DIR] [--keep DIR]
+// Builds the same Debian with mmdebstrap and with plinth, from the same sources at the same time, and
+// compares the two root filesystems path by path: type, mode, owner, link target, device, extended
+// attributes, content, and modification time. What may differ is the table in mmdebstrap-table.ts.
+// As root it also asks the dpkg and apt inside of plinth's tree whether all is well. Exits 1 when anything
+// differs. --cache keeps mmdebstrap's archives for the next run, --keep both archives of this one.
+import { access, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { $ } from 'zx'
+import type { Plan } from '../../src/plan.ts'
+import { inspectRoots } from './inside-root.ts'
+import { compareTrees, type TreeDifference } from './compare-trees.ts'
+import { normalisations } from './mmdebstrap-table.ts'
+import { readRootTar } from './root-tar.ts'
+
+/** What is built by both. */
+interface Subject {
+  readonly suite: string
+  readonly variant: string
+  readonly include: readonly string[]
+}
+
+const { values: options } = parseArgs({
+  options: {
+    suite: { type: 'string', default: 'bookworm,trixie' },
+    variant: { type: 'string', default: 'essential,apt,minbase,important' },
+    include: { type: 'string', multiple: true, default: [''] },
+    store: { type: 'string' },
+    cache: { type: 'string' },
+    keep: { type: 'string' },
+  },
+})
+const checkout = fileURLToPath(new URL('../../', import.meta.url))
+const shell = $({ quiet: true, env: { ...process.env, LC_ALL: 'C.UTF-8' } })
+
+process.exitCode = (await main()) ? 0 : 1
+
+async function main(): Promise<boolean> {
+  const work = await mkdtemp(path.join(tmpdir(), 'compare-mmdebstrap-'))
+  try {
+    let equal = true
+    for (const suite of options.suite.split(',')) {
+      for (const variant of options.variant.split(',')) {
+        for (const include of options.include) {
+          const names = include.split(',').filter((name) => name !== '')
+          equal = (await compare({ suite, variant, include: names }, work)) && equal
+        }
+      }
+    }
+    return equal
+  } finally {
+    await rm(work, { recursive: true, force: true })
+  }
+}
+
+async function compare(subject: Subject, work: string): Promise<boolean> {
+  const title = [subject.suite, subject.variant, ...subject.include].join(' ')
+  const [own, peer] = await buildBoth(subject, work)
+  const { paths, differences } = compareTrees(
+    await readRootTar(peer),
+    await readRootTar(own),
+    normalisations,
+  )
+  const complaints = process.getuid?.() === 0 ? await inspectRoots(peer, own, work) : []
+  console.log(
+    `${title}: ${paths} paths, ${differences.length} differ` +
+      (complaints.length > 0 ? `, ${complaints.length} complaints` : ''),
+  )
+  for (const difference of differences) await print(difference, work)
+  for (const complaint of complaints) console.log(`  ${complaint}`)
+  if (options.keep !== undefined) {
+    await mkdir(options.keep, { recursive: true })
+    const name = title.replaceAll(/[^a-z0-9.+-]+/g, '_')
+    await shell`cp ${own} ${path.join(options.keep, `${name}.plinth.tar`)}`
+    await shell`cp ${peer} ${path.join(options.keep, `${name}.mmdebstrap.tar`)}`
+  }
+  return differences.length + complaints.length === 0
+}
+
+/** One after the other: plinth's plan says which sources at which time both are to use. */
+async function buildBoth(
+  { suite, variant, include }: Subject,
+  work: string,
+): Promise<[own: string, peer: string]> {
+  const own = path.join(work, 'plinth.tar')
+  const store = options.store ?? path.join(work, 'store')
+  const recipe = ['-p', `suite=${suite}`, '-p', `variant=${variant}`]
+  if (include.length > 0) recipe.push('-p', `include=${include.join(',')}`)
+  const plinth = (argv: readonly string[]) =>
+    shell`${process.execPath} ${path.join(checkout, 'scripts/run.mjs')} ${path.join(checkout, 'src/cli/main.ts')} ${argv}`
+  const planned = await plinth(['plan', 'debian', ...recipe, '--json', '--store', store])
+  const plan = JSON.parse(planned.stdout) as Plan
+  await plinth(['build', 'debian', ...recipe, '--store', store, '-o', `type=rootfs,dest=${own}`])
+
+  const key = createHash('sha256').update(JSON.stringify([plan.sources, plan.variant, include]))
+  const cache = options.cache ?? work
+  await mkdir(cache, { recursive: true })
+  const peer = path.join(cache, `${suite}-${variant}-${key.digest('hex').slice(0, 16)}.tar`)
+  if (!(await exists(peer))) {
+    const sources = path.join(work, 'debian.sources')
+    await writeFile(sources, plan.files['etc/apt/sources.list.d/debian.sources'] ?? '')
+    const partial = `${peer}.partial`
+    const more = include.length > 0 ? [`--include=${include.join(',')}`] : []
+    const env = { ...process.env, LC_ALL: 'C.UTF-8', SOURCE_DATE_EPOCH: String(plan.epoch) }
+    await $({
+      quiet: true,
+      env,
+    })`mmdebstrap --quiet --variant=${variant} --format=tar ${more} ${suite} ${partial} ${sources}`
+    await rename(partial, peer)
+  }
+  return [own, peer]
+}
+
+async function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function print({ path: name, what, contents }: TreeDifference, work: string): Promise<void> {
+  console.log(`  ${name}: ${what.join(', ')}`)
+  if (contents === undefined) return
+  const files = ['mmdebstrap', 'plinth'].map((side) => path.join(work, side))
+  await Promise.all(files.map((file, side) => writeFile(file, contents[side]!, 'latin1')))
+  const diff = await shell({ nothrow: true })`diff -U1 ${files[0]} ${files[1]}`
+  const lines = diff.stdout.split('\n').slice(2, 62)
+  console.log(lines.map((line) => `      ${line}`).join('\n').trimEnd())
+}
