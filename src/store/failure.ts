@@ -12,8 +12,16 @@ export function storeFailure(error: unknown, doing: string): PlinthError {
   }
   return new PlinthError('IO', `cannot ${doing}: ${message}`, {
     cause: error,
-    ...(code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
-      ? { hint: 'use a place you may write to: --store DIR' }
-      : {}),
+    hint: hints[code ?? ''],
   })
+}
+
+const elsewhere = 'use a place you may write to: --store DIR'
+const noFolder = 'something in its path is no folder: use another place with --store DIR'
+const hints: Readonly<Record<string, string>> = {
+  EACCES: elsewhere,
+  EPERM: elsewhere,
+  EROFS: elsewhere,
+  ENOTDIR: noFolder,
+  EEXIST: noFolder,
 }

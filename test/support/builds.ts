@@ -26,7 +26,7 @@ export interface Bench extends Disposable {
   /** Runs plinth with the store, in `home`. */
   plinth(args: readonly string[], options?: RunOptions): Promise<Run>
   /** Gives the folder and all in it to another user. */
-  giveTo(user: string): void
+  giveTo(user: string, group?: string): void
   /** What runs left where nothing may stay: temporary files, partial outputs. */
   leftFiles(): readonly string[]
 }
@@ -98,7 +98,7 @@ export async function bench(inherit: Readonly<Record<string, string>> = {}): Pro
           paths: [home, options.store ?? store],
         },
       ),
-    giveTo: (user) => void spawnSync('chown', ['-R', `${user}:`, home]),
+    giveTo: (user, group = '') => void spawnSync('chown', ['-R', `${user}:${group}`, home]),
     leftFiles: () => [
       ...readdirSync(temporary).map((name) => `tmp/${name}`),
       ...readdirSync(home).filter((name) => name.includes('.plinth.')),

@@ -27,6 +27,7 @@ export function trace(pid: number, paths: readonly string[]): Trace {
   const seen = new Map<number, string>()
   const namespaces = new Set<string>()
   const own = new Set(namespacesOf(process.pid))
+  const mounted = new Set(mountsBelow(paths))
   const look = (): void => {
     const all = processes()
     const family = new Set([pid])
@@ -47,7 +48,8 @@ export function trace(pid: number, paths: readonly string[]): Trace {
     async left() {
       clearInterval(timer)
       for (let tries = 0; ; tries++) {
-        const left = [...alive(seen, namespaces), ...mountsBelow(paths)]
+        const mounts = mountsBelow(paths).filter((mount) => !mounted.has(mount))
+        const left = [...alive(seen, namespaces), ...mounts]
         if (left.length === 0 || tries === 100) return left
         await sleep(50)
       }
