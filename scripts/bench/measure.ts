@@ -4,13 +4,13 @@ import { readFileSync } from 'node:fs'
 /** What one run of a command took. */
 export interface Measured {
   readonly seconds: number
-  /** peak of the resident memory of all of its plinth (node) processes together, in MiB */
+  /** peak of the memory of all of its plinth (node) processes together, in MiB */
   readonly nodeMemory: number
 }
 
 /**
- * Runs a command to its end; throws with its output when it fails. Memory is sampled every 20 ms over the
- * whole tree of processes: shared pages count once for each process, so that the figure errs upwards.
+ * Runs a command to its end; throws with its output when it fails. Memory is sampled every 50 ms
+ * over the whole tree of processes.
  */
 export async function measure(
   command: readonly [string, ...string[]],
@@ -33,7 +33,7 @@ export async function measure(
     })
   })
   let nodeMemory = 0
-  const sample = setInterval(() => (nodeMemory = Math.max(nodeMemory, memoryOf(child.pid))), 20)
+  const sample = setInterval(() => (nodeMemory = Math.max(nodeMemory, memoryOf(child.pid))), 50)
   const code = await ended.finally(() => clearInterval(sample))
   if (code !== 0)
     throw new Error(
@@ -42,27 +42,22 @@ export async function measure(
   return { seconds, nodeMemory }
 }
 
-/** Resident memory in MiB of a process's node descendants and of itself. */
+/**
+ * Memory in MiB of a process and its descendants, as far as they are node: proportional set sizes, so that
+ * a page that several share (a child before it executes its program) counts once.
+ */
 function memoryOf(pid: number | undefined): number {
   if (pid === undefined) return 0
   let total = 0
-  const seen = new Set<string>()
   const pending = [pid]
   for (let one = pending.pop(); one !== undefined; one = pending.pop()) {
     try {
-      const status = readFileSync(`/proc/${one}/status`, 'latin1')
-      // a child that has not yet executed its program still is its parent's memory
-      const size = /^Vm(Size|Data):.*$/gm[Symbol.match](status)?.join() ?? ''
-      if (seen.has(size)) continue
-      seen.add(size)
-      const resident = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024
-      if (/^Name:\s+node/m.test(status)) total += resident
-      pending.push(
-        ...readFileSync(`/proc/${one}/task/${one}/children`, 'latin1')
-          .split(' ')
-          .filter(Boolean)
-          .map(Number),
-      )
+      if (readFileSync(`/proc/${one}/comm`, 'latin1').startsWith('node')) {
+        const rollup = readFileSync(`/proc/${one}/smaps_rollup`, 'latin1')
+        total += Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0) / 1024
+      }
+      const children = readFileSync(`/proc/${one}/task/${one}/children`, 'latin1')
+      pending.push(...children.split(' ').filter(Boolean).map(Number))
     } catch {
       // it ended meanwhile
     }

@@ -234,7 +234,22 @@ class DirectoryStore implements Store {
   }
 
   async #verify(digest: Digest): Promise<string> {
-    for await (const _ of this.get(digest));
+    const hash = createHash('sha256')
+    const buffer = Buffer.allocUnsafe(1024 * 1024)
+    let file: FileHandle | undefined
+    try {
+      file = await open(this.#path(digest))
+      for (let read = -1; read !== 0;) {
+        read = (await file.read(buffer, 0, buffer.length)).bytesRead
+        hash.update(buffer.subarray(0, read))
+      }
+    } catch (error) {
+      throw await this.#missing(digest, error)
+    } finally {
+      await file?.close()
+    }
+    const actual = `sha256:${hash.digest('hex')}`
+    if (actual !== digest) throw await this.#corrupt(digest, actual)
     return this.#path(digest)
   }
 

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import type { Change, Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
 import type { Emit } from '../../events.ts'
@@ -73,8 +74,11 @@ export class PackageOpener {
   }
 }
 
-/** Decompression runs on Node's thread pool of four threads; one stays free for reading and writing. */
-const slots = 3
+/**
+ * Decompression runs on Node's thread pool of four threads: as many as there are processors, and one stays
+ * free for reading and writing.
+ */
+const slots = Math.min(3, availableParallelism())
 
 interface PromiseWithResolvers<T> {
   readonly promise: Promise<T>

@@ -30,7 +30,11 @@ export interface Holder {
   /** the workspace's directory, through /proc, for this process */
   readonly visible: string
   /** Runs a host program in the host's view of the namespaces, in `cwd` below the workspace's directory. */
-  tool(argv: readonly string[], cwd: string, options?: Omit<RunOptions, 'env'>): Promise<Finished>
+  tool(
+    argv: readonly string[],
+    cwd: string,
+    options?: Omit<RunOptions, 'env' | 'inputFifo'>,
+  ): Promise<Finished>
   /** Mounts what is in `lower` as `merged` and makes the view: once. */
   mount(storage: 'overlay' | 'copy'): Promise<Mounted>
   /** A second view, with the host's network; `resolv.conf` and `hosts` are in `io`. */
@@ -121,6 +125,7 @@ export async function openHolder(
     tool: (argv, cwd, options = {}) =>
       runTool([...entering(child.pid!), ...within, `--wd=${join(visible, cwd)}`, '--', ...argv], {
         ...options,
+        inputFifo: `${visible}/io/input`,
         env: tools.env,
       }),
     async mount(wanted) {

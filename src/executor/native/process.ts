@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { closeSync, constants, openSync, write } from 'node:fs'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { promisify } from 'node:util'
 
 /** How a host program ended and what it said. */
 export interface Finished {
@@ -34,6 +36,11 @@ export function closed(child: ChildProcess): Promise<number> {
 export interface RunOptions {
   readonly env: Readonly<Record<string, string>>
   readonly input?: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | undefined
+  /**
+   * A FIFO to give it through: written on the thread pool, where a child's own standard input, a socket,
+   * would be filled on the main thread
+   */
+  readonly inputFifo?: string | undefined
   /** what reads standard output, or `keep` to have it returned; not given: it is thrown away */
   readonly output?: 'keep' | ((chunks: AsyncIterable<Buffer>) => Promise<void>) | undefined
 }
@@ -44,27 +51,35 @@ export interface RunOptions {
  * here: its exit code tells.
  */
 export async function runTool(argv: readonly string[], options: RunOptions): Promise<Finished> {
+  const fifo = options.input && options.inputFifo ? openFifo(options.inputFifo) : undefined
   const child = spawn(argv[0]!, argv.slice(1), {
     env: { ...options.env },
     cwd: '/',
     detached: true,
-    stdio: [options.input ? 'pipe' : 'ignore', options.output ? 'pipe' : 'ignore', 'pipe'],
+    stdio: [
+      fifo?.read ?? (options.input ? 'pipe' : 'ignore'),
+      options.output ? 'pipe' : 'ignore',
+      'pipe',
+    ],
   })
+  // only the program reads it: writing must fail when that has ended
+  if (fifo) closeSync(fifo.read)
   const end = closed(child)
   const stderr = tailOf(child.stderr!)
   const work: Promise<void>[] = []
   if (options.input) {
     work.push(
-      pipeline(Readable.from(options.input, { objectMode: false }), child.stdin!).catch(
-        (error: NodeJS.ErrnoException) => {
-          if (
-            error.code !== 'EPIPE' &&
-            error.code !== 'ECONNRESET' &&
-            error.code !== 'ERR_STREAM_PREMATURE_CLOSE'
-          )
-            throw error
-        },
-      ),
+      (fifo
+        ? writeFifo(fifo.write, options.input)
+        : pipeline(Readable.from(options.input, { objectMode: false }), child.stdin!)
+      ).catch((error: NodeJS.ErrnoException) => {
+        if (
+          error.code !== 'EPIPE' &&
+          error.code !== 'ECONNRESET' &&
+          error.code !== 'ERR_STREAM_PREMATURE_CLOSE'
+        )
+          throw error
+      }),
     )
   }
   const kept: Buffer[] = []
@@ -83,4 +98,31 @@ export async function runTool(argv: readonly string[], options: RunOptions): Pro
     throw error
   }
   return { code: await end, stderr: stderr(), stdout: Buffer.concat(kept) }
+}
+
+/** Both ends of a FIFO, neither of them non-blocking. */
+function openFifo(path: string): { readonly read: number; readonly write: number } {
+  // opening one end waits for the other, unless asked not to
+  const ready = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  const write = openSync(path, constants.O_WRONLY)
+  const read = openSync(path, constants.O_RDONLY)
+  closeSync(ready)
+  return { read, write }
+}
+
+const writeChunk = promisify(write)
+
+async function writeFifo(
+  file: number,
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
+  try {
+    for await (const chunk of chunks) {
+      for (let offset = 0; offset < chunk.length;) {
+        offset += (await writeChunk(file, chunk, offset)).bytesWritten
+      }
+    }
+  } finally {
+    closeSync(file)
+  }
 }

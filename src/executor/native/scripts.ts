@@ -53,7 +53,7 @@ if [ -n "$bytes" ]; then
 fi
 cd -- "$name"
 mkdir lower upper work merged io
-mkfifo -m 666 io/stdout io/stderr
+mkfifo -m 666 io/stdout io/stderr io/input
 printf '%s\\n' "$hostname" 2>/dev/null >/proc/sys/kernel/hostname || hostname "$hostname"
 status=0
 unshare --pid --fork --kill-child -- sh -c 'eval "$init"' plinth "$PWD" "$root" "$pts" || status=$?
