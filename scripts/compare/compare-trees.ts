@@ -28,14 +28,19 @@ export function compareTrees(
   const paths = [...new Set([...left.keys(), ...right.keys()])].toSorted()
   const differences: TreeDifference[] = []
   for (const path of paths) {
-    const rule = table.find((one) => one.path.test(path))
+    const rule = table.find((one) => one.path.test(path) && (one.where?.(peer.tree) ?? true))
     if (rule?.compare === 'nothing') continue
-    const [a, b] = [left.get(path), right.get(path)]
+    const asFiles = rule?.compare === 'hard links as files'
+    const [a, b] = [left, right].map((tree) => {
+      const entry = tree.get(path)
+      return asFiles && entry?.type === 'hardlink' ? { ...tree.get(entry.target)!, path } : entry
+    })
     if (a === undefined) differences.push({ path, what: ['only plinth'] })
     else if (b === undefined) differences.push({ path, what: ['only mmdebstrap'] })
     else {
       const what = differingProperties(a, b)
-      const contents = differingContents(a, b, peer, own, rule?.compare)
+      const normal = typeof rule?.compare === 'function' ? rule.compare : undefined
+      const contents = differingContents(a, b, peer, own, normal)
       if (contents) what.push('content')
       if (what.length > 0)
         differences.push({ path, what, contents: contents === 'unread' ? undefined : contents })

@@ -1,6 +1,6 @@
+import { spawn } from 'node:child_process'
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
-import process from 'node:process'
 import { $ } from 'zx'
 import { cleanupRules } from '../../src/distro/deb/cleanup.ts'
 
@@ -14,7 +14,9 @@ export async function inspectRoots(peer: string, own: string, work: string): Pro
   try {
     for (const [index, archive] of [peer, own].entries()) {
       await mkdir(roots[index]!)
-      await $({ quiet: true })`tar --extract --preserve-permissions --xattrs --xattrs-include=* --directory=${roots[index]!} --file=${archive}`
+      await $({
+        quiet: true,
+      })`tar --extract --preserve-permissions --xattrs --xattrs-include=* --directory=${roots[index]!} --file=${archive}`
     }
     const [theirs, ours] = roots
     return [
@@ -47,15 +49,15 @@ interface Answer {
   readonly output: string
 }
 
-async function inside(root: string, argv: readonly string[]): Promise<Answer> {
+function inside(root: string, argv: readonly string[]): Promise<Answer> {
   const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' }
-  const host = process.env['PATH'] ?? ''
-  const { exitCode, stdout, stderr } = await $({
-    quiet: true,
-    nothrow: true,
-    env: { ...env, PATH: `${host}:${env.PATH}` },
-  })`chroot ${root} env -i PATH=${env.PATH} LC_ALL=${env.LC_ALL} ${argv}`
-  return { code: exitCode, output: stdout + stderr }
+  const child = spawn('chroot', [root, ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+  return new Promise((resolve, reject) => {
+    child.once('error', reject).once('close', (code) => resolve({ code, output }))
+  })
 }
 
 function complaints(command: string, { code, output }: Answer): string[] {

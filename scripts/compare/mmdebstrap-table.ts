@@ -1,9 +1,13 @@
+import type { Tree } from '../../src/rootfs/tree.ts'
+
 /** What may differ between a tree of mmdebstrap's and plinth's, and why. */
 export interface Normalisation {
   readonly path: RegExp
   readonly reason: string
-  /** leave the path out on both sides, or compare what this makes of its content */
-  readonly compare: 'nothing' | ((text: string) => string)
+  /** only there; default everywhere */
+  readonly where?: (peer: Tree) => boolean
+  /** leave the path out on both sides, take a hard link for a copy, or compare what this makes of its content */
+  readonly compare: 'nothing' | 'hard links as files' | ((text: string) => string)
 }
 
 /**
@@ -18,7 +22,8 @@ export const normalisations: readonly Normalisation[] = [
   },
   {
     path: /^etc\/apt\/sources\.list\.d\/(0000)?debian\.sources$/,
-    reason: 'mmdebstrap puts a number before the name of the source file; the content was its input',
+    reason:
+      'mmdebstrap puts a number before the name of the source file; the content was its input',
     compare: 'nothing',
   },
   {
@@ -35,6 +40,13 @@ export const normalisations: readonly Normalisation[] = [
     path: /^etc\/shells$/,
     reason: 'the order in which packages were configured',
     compare: sortedLines,
+  },
+  {
+    path: /^usr\/s?bin\//,
+    where: (peer) => peer.has('usr/lib/usrmerge/convert-usrmerge'),
+    reason:
+      'mmdebstrap unpacks /bin and /sbin apart and lets usrmerge copy them to /usr, which parts hard links',
+    compare: 'hard links as files',
   },
 ]
 

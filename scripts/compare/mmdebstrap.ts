@@ -96,7 +96,16 @@ async function buildBoth(
     shell`${process.execPath} ${path.join(checkout, 'scripts/run.mjs')} ${path.join(checkout, 'src/cli/main.ts')} ${argv}`
   const planned = await plinth(['plan', 'debian', ...recipe, '--json', '--store', store])
   const plan = JSON.parse(planned.stdout) as Plan
-  await plinth(['build', 'debian', ...recipe, '--store', store, '-o', `type=rootfs,dest=${own}`])
+  await plinth([
+    'build',
+    'debian',
+    '--no-cache',
+    ...recipe,
+    '--store',
+    store,
+    '-o',
+    `type=rootfs,dest=${own}`,
+  ])
 
   const key = createHash('sha256').update(JSON.stringify([plan.sources, plan.variant, include]))
   const cache = options.cache ?? work
@@ -131,5 +140,10 @@ async function print({ path: name, what, contents }: TreeDifference, work: strin
   await Promise.all(files.map((file, side) => writeFile(file, contents[side]!, 'latin1')))
   const diff = await shell({ nothrow: true })`diff -U1 ${files[0]} ${files[1]}`
   const lines = diff.stdout.split('\n').slice(2, 62)
-  console.log(lines.map((line) => `      ${line}`).join('\n').trimEnd())
+  console.log(
+    lines
+      .map((line) => `      ${line}`)
+      .join('\n')
+      .trimEnd(),
+  )
 }

@@ -104,12 +104,13 @@ export function rawFields(control: string, archive: string): [name: string, valu
     if (name === undefined) throw invalid(archive, `'${printable(line.slice(0, 60))}' is no field`)
     if (names.has(name.toLowerCase())) throw invalid(archive, `it gives ${name} twice`)
     names.add(name.toLowerCase())
-    const value = line.slice(line.indexOf(':') + 1).trim()
-    fields.push([name, value === '' ? '\n' : ` ${value}\n`])
+    const value = line.slice(line.indexOf(':') + 1).replace(/^[ \t]+/, '')
+    fields.push([name, value.trim() === '' ? '\n' : ` ${value}\n`])
   }
   for (const name of ['Package', 'Version', 'Architecture'])
     if (!names.has(name.toLowerCase())) throw invalid(archive, `it names no ${name}`)
-  return fields
+  // as dpkg does: white space at the end of a value goes, at the end of its other lines it stays
+  return fields.map(([name, value]) => [name, `${value.trimEnd()}\n`])
 }
 
 function invalid(archive: string, why: string): PlinthError {

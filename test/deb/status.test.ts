@@ -8,7 +8,7 @@ const stanza = (text: string, conffiles: Parameters<typeof statusStanza>[1]['con
   statusStanza(text, { status: 'install ok unpacked', conffiles }, 'x')
 
 test("statusStanza() orders and spells fields as dpkg does, keeps others' lines as they are", () => {
-  const text = `X-Odd: 1\nDESCRIPTION: short\n long\n .\n\tmore\nversion:   1 \nArchitecture: all\nPackage: p\nDepends:\n a,\n b\n`
+  const text = `X-Odd: 1\nDESCRIPTION: short \n long\n .\n\tmore\nversion:   1 \nArchitecture: all\nPackage: p\nDepends:\n a,\n b\n`
   const conffiles = [
     { path: 'etc/a', md5: '1'.repeat(32), removeOnUpgrade: false },
     { path: 'etc/b', md5: 'newconffile', removeOnUpgrade: true },
@@ -16,7 +16,7 @@ test("statusStanza() orders and spells fields as dpkg does, keeps others' lines 
   expect(stanza(text, conffiles)).toBe(
     `Package: p\nStatus: install ok unpacked\nArchitecture: all\nVersion: 1\nDepends:\n a,\n b\n` +
       `Conffiles:\n /etc/a ${'1'.repeat(32)}\n /etc/b newconffile remove-on-upgrade\n` +
-      `Description: short\n long\n .\n\tmore\nX-Odd: 1\n`,
+      `Description: short \n long\n .\n\tmore\nX-Odd: 1\n`,
   )
 })
 

@@ -2,14 +2,16 @@ import type { Digest } from '../../digest.ts'
 import type { Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
 import type { RunRequest, Workspace } from '../../ports.ts'
+import type { ControlFile } from './unpacked-record.ts'
 
 /** A package as configuring needs it, in an order that puts Pre-Depends first. */
 export interface ConfigurePackage {
   readonly name: string
   readonly architecture: string
   readonly multiArch: string | undefined
-  /** one that does something on a first installation */
-  readonly hasPreinst: boolean
+  readonly version: string
+  /** what its preinst finds beside it, itself included; of packages whose preinst does something at first */
+  readonly preinst: readonly ControlFile[] | undefined
   /** names of selected packages that must be configured before this one is unpacked, transitively */
   readonly preDepends: readonly string[]
   /** dpkg unpacks it itself, running its preinst before: only then diversions and the like hold */
@@ -29,8 +31,8 @@ export interface ConfigureDeps {
   readonly onProgress?: ((done: number) => void) | undefined
 }
 
-/** Where late packages lie while dpkg unpacks them; not part of the image. */
-const debsDirectory = 'var/cache/plinth'
+/** Where late packages and the control files of others lie meanwhile; not part of the image. */
+const scratch = 'var/cache/plinth'
 
 /** What a service script must not do while an image is made: policy-rc.d says no (invoke-rc.d(8)). */
 const policy = '#!/bin/sh\nexit 101\n'
@@ -49,7 +51,8 @@ const noDaemon = '#!/bin/sh\necho "start-stop-daemon is off while the image is b
 export const configureStubs: readonly string[] = [
   'usr/sbin/policy-rc.d',
   'usr/sbin/start-stop-daemon',
-  debsDirectory,
+  ...idle,
+  scratch,
 ]
 
 /**
@@ -65,41 +68,43 @@ export async function configureDebs(
   deps: ConfigureDeps,
 ): Promise<void> {
   const late = packages.filter((pkg) => pkg.late)
-  await deps.workspace.write(stubs(options, late))
-  const session = new Session(options.epoch, deps)
-
-  const preinsts = packages.filter((pkg) => pkg.hasPreinst && !pkg.late)
+  const preinsts = packages.filter((pkg) => pkg.preinst && !pkg.late)
   preinsts.sort((a, b) => Number(b.name === 'base-passwd') - Number(a.name === 'base-passwd'))
+  await deps.workspace.write([...stubs(options), ...scratchFiles(preinsts, late)])
+  const dpkg = packages.find(({ name }) => name === 'dpkg')
+  const session = new Session({ epoch: options.epoch, dpkg: dpkg?.version ?? '' }, deps)
+
   // what stands in for awk until an alternative is set
   const awk = ['mawk', 'gawk', 'original-awk'].find((name) => options.has(`usr/bin/${name}`))
   await session.preinsts(preinsts, awk)
 
   if (late.length > 0) await unpackLate(packages, late, session)
   await session.dpkg('configure', ['--configure', '-a'])
+  await deps.workspace.write(await downloadDirectories(deps.workspace, options.epoch))
 }
 
-function stubs(options: Pick<ConfigureOptions, 'has'>, late: readonly ConfigurePackage[]): Entry[] {
-  const owned = { uid: 0, gid: 0, mtime: 0 }
-  const script = (path: string, text: string): Entry => {
-    const bytes = Buffer.from(text)
-    return {
-      type: 'file',
-      path,
-      mode: 0o755,
-      ...owned,
-      size: bytes.length,
-      content: { kind: 'bytes', bytes },
-    }
-  }
-  const entries = [script('usr/sbin/policy-rc.d', policy)]
+function stubs({ has }: Pick<ConfigureOptions, 'has'>): Entry[] {
+  const entries = [file('usr/sbin/policy-rc.d', policy, 0o755)]
   for (const path of idle) {
-    if (options.has(path))
-      entries.push({ type: 'symlink', path, mode: 0o777, target: 'true', ...owned })
+    if (has(path)) entries.push({ type: 'symlink', path, mode: 0o777, target: 'true', ...owned })
   }
-  if (options.has('usr/sbin/start-stop-daemon'))
-    entries.push(script('usr/sbin/start-stop-daemon', noDaemon))
-  if (late.length > 0)
-    entries.push({ type: 'directory', path: debsDirectory, mode: 0o755, ...owned })
+  if (has('usr/sbin/start-stop-daemon'))
+    entries.push(file('usr/sbin/start-stop-daemon', noDaemon, 0o755))
+  return entries
+}
+
+function scratchFiles(
+  preinsts: readonly ConfigurePackage[],
+  late: readonly ConfigurePackage[],
+): Entry[] {
+  const directory = (path: string): Entry => ({ type: 'directory', path, mode: 0o755, ...owned })
+  const entries: Entry[] = []
+  if (preinsts.length + late.length > 0) entries.push(directory(scratch))
+  for (const pkg of preinsts) {
+    entries.push(directory(controlDirectory(pkg)))
+    for (const { name, mode, bytes } of pkg.preinst ?? [])
+      entries.push(file(`${controlDirectory(pkg)}/${name}`, Buffer.from(bytes, 'latin1'), mode))
+  }
   for (const pkg of late) {
     entries.push({
       type: 'file',
@@ -113,8 +118,20 @@ function stubs(options: Pick<ConfigureOptions, 'has'>, late: readonly ConfigureP
   return entries
 }
 
+const owned = { uid: 0, gid: 0, mtime: 0 }
+
+function file(path: string, content: string | Buffer, mode: number): Entry {
+  const bytes = Buffer.from(content as Buffer)
+  const { length: size } = bytes
+  return { type: 'file', path, mode, ...owned, size, content: { kind: 'bytes', bytes } }
+}
+
+function controlDirectory(pkg: ConfigurePackage): string {
+  return `${scratch}/${pkg.name}_${pkg.architecture}`
+}
+
 function lateFile(pkg: ConfigurePackage): string {
-  return `${debsDirectory}/${pkg.name}_${pkg.architecture}.deb`
+  return `${scratch}/${pkg.name}_${pkg.architecture}.deb`
 }
 
 /**
@@ -148,14 +165,35 @@ async function unpackLate(
   await flush()
 }
 
+/** The directories apt downloads into, given to the user it downloads as: what its first run would do. */
+async function downloadDirectories(workspace: Workspace, mtime: number): Promise<Entry[]> {
+  const users = Buffer.from((await workspace.read('etc/passwd')) ?? '').toString('latin1')
+  const uid = /^_apt:[^:]*:(\d+):/m.exec(users)?.[1]
+  if (uid === undefined) return []
+  return ['var/lib/apt/lists/partial', 'var/cache/apt/archives/partial'].map((path) => ({
+    type: 'directory',
+    path,
+    mode: 0o700,
+    uid: Number(uid),
+    gid: 0,
+    mtime,
+  }))
+}
+
 /** Runs things in the workspace with the environment maintainer scripts expect (Debian policy 6, 10.4). */
 class Session {
   readonly #deps: ConfigureDeps
   readonly #env: Record<string, string>
+  readonly #dpkg: string
   #configured = 0
 
-  constructor(epoch: number, deps: ConfigureDeps) {
+  constructor(
+    { epoch, dpkg }: { readonly epoch: number; readonly dpkg: string },
+    deps: ConfigureDeps,
+  ) {
     this.#deps = deps
+    // what dpkg calls itself has neither epoch nor revision
+    this.#dpkg = dpkg.replace(/^\d+:/, '').replace(/-[^-]*$/, '')
     this.#env = {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       HOME: '/root',
@@ -172,10 +210,10 @@ class Session {
     const args = packages.flatMap((pkg) => [
       pkg.name,
       pkg.architecture,
-      `/var/lib/dpkg/info/${infoName(pkg)}.preinst`,
+      `/${controlDirectory(pkg)}`,
     ])
     const { code, output } = await this.#run({
-      argv: ['/bin/sh', '-c', preinstLoop, 'preinst', awk ?? '', ...args],
+      argv: ['/bin/sh', '-c', preinstLoop, 'preinst', this.#dpkg, awk ?? '', ...args],
     })
     const failed = output.findLast((line) => line.startsWith(failureMark))
     if (code !== 0) {
@@ -235,28 +273,28 @@ function failedPackage(output: readonly string[]): string | undefined {
   return undefined
 }
 
-function infoName(pkg: ConfigurePackage): string {
-  return pkg.multiArch === 'same' ? `${pkg.name}:${pkg.architecture}` : pkg.name
-}
-
 const failureMark = 'plinth-preinst-failed '
 
 /**
- * Arguments: the awk to stand in until an alternative is set (base-files Pre-Depends on one), then name,
- * architecture and script of each package. The variables are dpkg's (dpkg(1), Environment).
+ * Arguments: dpkg's version, the awk to stand in until an alternative is set (base-files Pre-Depends on one),
+ * then name, architecture and control directory of each package. The variables are dpkg's (dpkg(1),
+ * Environment), and so is the path: debconf finds the package's name and templates there.
  */
 const preinstLoop = `
-awk=$1; shift
+version=$1 awk=$2; shift 2
+ci=/var/lib/dpkg/tmp.ci
 if [ -n "$awk" ] && [ ! -e /usr/bin/awk ] && [ ! -h /usr/bin/awk ]; then ln -s "$awk" /usr/bin/awk; else awk=; fi
 while [ $# -gt 0 ]; do
+  ln -sfn "$3" "$ci"
   if ! DPKG_MAINTSCRIPT_PACKAGE=$1 DPKG_MAINTSCRIPT_ARCH=$2 DPKG_MAINTSCRIPT_NAME=preinst \\
-    DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1 DPKG_ADMINDIR=/var/lib/dpkg DPKG_ROOT= DPKG_RUNNING_VERSION=1.21 \\
-    "$3" install; then
+    DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1 DPKG_MAINTSCRIPT_DEBUG=0 DPKG_ADMINDIR=/var/lib/dpkg DPKG_ROOT= \\
+    DPKG_RUNNING_VERSION=$version "$ci/preinst" install; then
     echo "${failureMark}$1"
     exit 1
   fi
   shift 3
 done
+rm -f "$ci"
 if [ -n "$awk" ] && [ "$(readlink /usr/bin/awk)" = "$awk" ]; then rm -f /usr/bin/awk; fi
 `
 

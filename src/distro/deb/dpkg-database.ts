@@ -31,13 +31,14 @@ export function dpkgDatabase(
   const { mtime } = options
   const owned = { uid: 0, gid: 0, mtime }
   const directory = (path: string): Entry => ({ type: 'directory', path, mode: 0o755, ...owned })
-  const file = (path: string, content: string | Buffer, mode = 0o644): Entry => {
+  const file = (path: string, content: string | Buffer, as: Partial<Entry> = {}): Entry => {
     const bytes = Buffer.from(content as Buffer)
     return {
+      mode: 0o644,
+      ...owned,
+      ...as,
       type: 'file',
       path,
-      mode,
-      ...owned,
       size: bytes.length,
       content: { kind: 'bytes', bytes },
     }
@@ -76,9 +77,8 @@ export function dpkgDatabase(
     for (const control of deb.controlFiles) {
       // dpkg does not take its own file from a package either
       if (control.name === 'list') continue
-      entries.push(
-        file(`${info}.${control.name}`, Buffer.from(control.bytes, 'latin1'), control.mode & 0o777),
-      )
+      const as = { mode: control.mode & 0o777, mtime: control.mtime }
+      entries.push(file(`${info}.${control.name}`, Buffer.from(control.bytes, 'latin1'), as))
     }
     if (!deb.controlFiles.some(({ name }) => name === 'md5sums')) {
       const sums = deb.entries

@@ -9,7 +9,7 @@ import { parentOf, type Tree } from '../../rootfs/tree.ts'
 import { Assembly, type DebPart } from './assemble.ts'
 import type { ConfigurePackage } from './configure.ts'
 import { dpkgDatabase } from './dpkg-database.ts'
-import type { UnpackedDeb } from './unpack.ts'
+import type { ControlFile, UnpackedDeb } from './unpack.ts'
 
 /** A planned package with what was found in its file. */
 export interface OpenedDeb {
@@ -100,7 +100,7 @@ function describe({ planned, deb }: OpenedDeb): Described {
   const multiArch = fields.get('multi-arch')
   const replaces = parseRelations(fields.get('replaces') ?? '').flat()
   const preinst = deb.controlFiles.find(({ name }) => name === 'preinst')
-  const hasPreinst = preinst !== undefined && !isIdlePreinst(preinst.bytes)
+  const acts = preinst !== undefined && !isIdlePreinst(preinst.bytes)
   const part: Part = {
     name: planned.name,
     version: planned.version,
@@ -115,15 +115,21 @@ function describe({ planned, deb }: OpenedDeb): Described {
     configure: {
       name: planned.name,
       architecture: planned.architecture,
+      version: planned.version,
       multiArch,
-      hasPreinst,
+      preinst: acts ? [controlFile(deb), ...deb.controlFiles] : undefined,
       preDepends: [],
-      late: hasPreinst && !planned.core ? { deb: planned.digest, size: planned.size } : undefined,
+      late: acts && !planned.core ? { deb: planned.digest, size: planned.size } : undefined,
     },
     preDepends: parseRelations(fields.get('pre-depends') ?? '')
       .flat()
       .map(({ name }) => name),
   }
+}
+
+function controlFile({ control }: UnpackedDeb): ControlFile {
+  const bytes = Buffer.from(control, 'utf8').toString('latin1')
+  return { name: 'control', mode: 0o644, mtime: 0, bytes }
 }
 
 type Part = DebPart & { readonly version: string }
@@ -192,8 +198,11 @@ function configuration(plan: Plan, tree: Tree): Entry[] {
     }
   }
   const entries = [file('etc/fstab', '# UNCONFIGURED FSTAB FOR BASE SYSTEM\n')]
+  // also where no apt is: one from outside can go on with the same sources (`apt -o RootDir=…`)
+  for (const path of aptDirectories)
+    entries.push({ type: 'directory', path, mode: 0o755, uid: 0, gid: 0, mtime: plan.epoch })
+  for (const [path, text] of Object.entries(plan.files)) entries.push(file(path, text))
   if (tree.has('usr/bin/apt-get')) {
-    for (const [path, text] of Object.entries(plan.files)) entries.push(file(path, text))
     const automatic = plan.packages.filter((pkg) => pkg.automatic)
     const states = automatic.map(({ name, architecture }) => {
       const native = architecture === 'all' ? plan.architecture : architecture
@@ -203,6 +212,12 @@ function configuration(plan: Plan, tree: Tree): Entry[] {
   }
   return entries
 }
+
+/** Where apt has its sources and state, as its package makes them. */
+const aptDirectories: readonly string[] = [
+  ...['apt.conf.d', 'preferences.d', 'sources.list.d'].map((name) => `etc/apt/${name}`),
+  ...['var/cache/apt/archives/partial', 'var/lib/apt/lists/partial', 'var/log/apt'],
+]
 
 function missingParents(tree: Tree, path: string, mtime: number): Entry[] {
   const missing: Entry[] = []

@@ -100,7 +100,10 @@ async function readControl(
     for await (const part of member.body()) parts.push(part)
     const bytes = Buffer.concat(parts)
     if (path === 'control') control = bytes.toString('utf8')
-    else controlFiles.push({ name: path, mode: member.mode, bytes: bytes.toString('latin1') })
+    else {
+      const { mode, mtime } = member
+      controlFiles.push({ name: path, mode, mtime, bytes: bytes.toString('latin1') })
+    }
   }
   if (control === undefined)
     throw new PlinthError('CONTROL_INVALID', `cannot unpack ${name}: it has no control file`)

@@ -7,6 +7,7 @@ import { readRecord, writeRecord } from '../../store/record.ts'
 export interface ControlFile {
   readonly name: string
   readonly mode: number
+  readonly mtime: number
   /** the bytes, one character each (latin1) */
   readonly bytes: string
 }
@@ -26,7 +27,7 @@ export interface UnpackedDeb {
 }
 
 /** Raised when the meaning of the record changes. */
-const recordKind = 'deb-1'
+const recordKind = 'deb-2'
 
 /** What was found in a `.deb` when it was unpacked before; undefined when it was not, or the record is damaged. */
 export async function recordedUnpacked(
