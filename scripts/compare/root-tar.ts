@@ -82,7 +82,7 @@ function withFirstNameAsFile(tree: Map<string, Entry>): Tree {
     const file = tree.get(target)!
     tree.set(first!, { ...file, path: first! })
     for (const path of others) {
-      tree.set(path, { ...file, path, type: 'hardlink', target: first! } as Entry)
+      tree.set(path, { ...file, path, type: 'hardlink', target: first! })
     }
   }
   return tree

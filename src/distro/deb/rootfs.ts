@@ -215,8 +215,12 @@ function configuration(plan: Plan, tree: Tree): Entry[] {
 
 /** Where apt has its sources and state, as its package makes them. */
 const aptDirectories: readonly string[] = [
-  ...['apt.conf.d', 'preferences.d', 'sources.list.d'].map((name) => `etc/apt/${name}`),
-  ...['var/cache/apt/archives/partial', 'var/lib/apt/lists/partial', 'var/log/apt'],
+  'etc/apt/apt.conf.d',
+  'etc/apt/preferences.d',
+  'etc/apt/sources.list.d',
+  'var/cache/apt/archives/partial',
+  'var/lib/apt/lists/partial',
+  'var/log/apt',
 ]
 
 function missingParents(tree: Tree, path: string, mtime: number): Entry[] {

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, constants, openSync, write } from 'node:fs'
+import fs, { closeSync, constants, openSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
@@ -110,7 +110,7 @@ function openFifo(path: string): { readonly read: number; readonly write: number
   return { read, write }
 }
 
-const writeChunk = promisify(write)
+const writeChunk = promisify(fs.write)
 
 async function writeFifo(
   file: number,
