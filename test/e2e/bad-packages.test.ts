@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { exitCodes, type ErrorCode } from '../../src/errors.ts'
@@ -293,8 +293,11 @@ describe.skipIf(!available)('a bad package', () => {
       const { packages } = JSON.parse(plan.stdout) as { packages: { digest: string }[] }
       const blob = (hex: string): string => path.join(here.store, 'blobs', 'sha256', hex)
       const [first, second, third] = packages.map((found) => found.digest.slice(7))
+      const records = readdirSync(path.join(here.store, 'cache')).find((kind) =>
+        kind.startsWith('deb-'),
+      )!
       const unpacked = JSON.parse(
-        readFileSync(path.join(here.store, 'cache', 'deb-1', first!), 'utf8').split('\n')[1]!,
+        readFileSync(path.join(here.store, 'cache', records, first!), 'utf8').split('\n')[1]!,
       ) as { data: string }
       const flip = (file: string): void => {
         const bytes = readFileSync(file)
