@@ -33,6 +33,8 @@ export interface PlannedPackage {
   readonly automatic: boolean
   /** part of the system's core, configured from its unpacked state; others may be unpacked by dpkg */
   readonly core: boolean
+  /** what dpkg configures before it unpacks this one, in order, as its command line takes it */
+  readonly configureFirst: readonly string[]
   readonly reasons: readonly Reason[]
 }
 
@@ -62,7 +64,7 @@ export interface Plan {
   readonly variant: string
   readonly architecture: string
   readonly sources: readonly PlannedSource[]
-  /** in an order in which each comes after what it needs, as far as that is possible */
+  /** in the order they are unpacked: the core first, then the others as apt would */
   readonly packages: readonly PlannedPackage[]
   /** the time of the snapshot, seconds since 1970: nothing in the image is younger */
   readonly epoch: number

@@ -97,12 +97,13 @@ function layerInputs(plan: Plan): unknown {
     architecture: plan.architecture,
     epoch: plan.epoch,
     files: plan.files,
-    packages: plan.packages.map(({ name, architecture, digest, automatic, core }) => [
-      name,
-      architecture,
-      digest,
-      automatic,
-      core,
+    packages: plan.packages.map((pkg) => [
+      pkg.name,
+      pkg.architecture,
+      pkg.digest,
+      pkg.automatic,
+      pkg.core,
+      pkg.configureFirst,
     ]),
   }
 }

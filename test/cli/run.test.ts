@@ -282,6 +282,7 @@ function planned(name: string, size: number, reasons: Plan['packages'][number]['
     source: 0,
     automatic: false,
     core: true,
+    configureFirst: [],
     reasons,
   }
 }

@@ -5,6 +5,7 @@ import { applyChanges, type Tree } from '../../rootfs/tree.ts'
 export interface CleanupRule {
   /** a path; `*` stands for anything within one component, a final `/**` for everything below */
   readonly path: string
+  /** an emptied file is 0644, whatever its owner made of the full one */
   readonly action: 'remove' | 'empty'
   readonly reason: string
 }
@@ -86,11 +87,11 @@ export function cleanUp(tree: Tree, rules: readonly CleanupRule[] = cleanupRules
 }
 
 function emptied(entry: Entry, tree: Tree): Entry {
-  const { mode, uid, gid, mtime } = (entry.type === 'hardlink' && tree.get(entry.target)) || entry
+  const { uid, gid, mtime } = (entry.type === 'hardlink' && tree.get(entry.target)) || entry
   return {
     type: 'file',
     path: entry.path,
-    mode,
+    mode: 0o644,
     uid,
     gid,
     mtime,

@@ -4,7 +4,7 @@ import { PlinthError } from '../../errors.ts'
 import type { RunRequest, Workspace } from '../../ports.ts'
 import type { ControlFile } from './unpacked-record.ts'
 
-/** A package as configuring needs it, in an order that puts Pre-Depends first. */
+/** A package as configuring needs it. */
 export interface ConfigurePackage {
   readonly name: string
   readonly architecture: string
@@ -12,8 +12,10 @@ export interface ConfigurePackage {
   readonly version: string
   /** what its preinst finds beside it, itself included; of packages whose preinst does something at first */
   readonly preinst: readonly ControlFile[] | undefined
-  /** names of selected packages that must be configured before this one is unpacked, transitively */
-  readonly preDepends: readonly string[]
+  /** of the system's core, which is configured before anything else */
+  readonly core: boolean
+  /** what dpkg configures before it unpacks this one, as its command line takes it */
+  readonly configureFirst: readonly string[]
   /** dpkg unpacks it itself, running its preinst before: only then diversions and the like hold */
   readonly late?: { readonly deb: Digest; readonly size: number } | undefined
 }
@@ -57,8 +59,10 @@ export const configureStubs: readonly string[] = [
 
 /**
  * Lets the distribution's own scripts configure packages that lie unpacked in the workspace: preinsts
- * (base-passwd first: it makes the users), then dpkg, which orders, configures and runs triggers.
- * Late packages are unpacked by dpkg itself once what they Pre-Depend on is configured.
+ * (base-passwd first: it makes the users), then dpkg, which orders, configures and runs triggers. As on a
+ * system that grows, the core comes first, then what some package must find configured, then the rest:
+ * users get their numbers and alternatives their choices in this order. Late packages are unpacked by dpkg
+ * itself, each when its turn comes.
  *
  * Throws `SCRIPT_FAILED` naming the package, with the end of its output in `facts.output`.
  */
@@ -78,7 +82,11 @@ export async function configureDebs(
   const awk = ['mawk', 'gawk', 'original-awk'].find((name) => options.has(`usr/bin/${name}`))
   await session.preinsts(preinsts, awk)
 
-  if (late.length > 0) await unpackLate(packages, late, session)
+  const core = packages.filter((pkg) => pkg.core)
+  if (core.length < packages.length) {
+    await session.dpkg('configure', ['--configure', ...core.map(dpkgName)])
+    await grow(packages.slice(core.length), session)
+  }
   await session.dpkg('configure', ['--configure', '-a'])
   await deps.workspace.write(await downloadDirectories(deps.workspace, options.epoch))
 }
@@ -135,34 +143,32 @@ function lateFile(pkg: ConfigurePackage): string {
 }
 
 /**
- * Unpacks late packages in order, as many at once as their Pre-Depends allow. Before the first, everything
- * is configured that does not itself wait for a late package, as on a system that grows step by step.
+ * Configures and unpacks in turns, in the packages' order. Of those that lie there already only the
+ * configuring is to be done, so that turns are joined until dpkg must unpack one.
  */
-async function unpackLate(
-  packages: readonly ConfigurePackage[],
-  late: readonly ConfigurePackage[],
-  session: Session,
-): Promise<void> {
-  const unpacked = new Set(packages.filter((pkg) => !pkg.late).map(({ name }) => name))
-  const configured = new Set<string>()
-  let batch: ConfigurePackage[] = []
+async function grow(packages: readonly ConfigurePackage[], session: Session): Promise<void> {
+  let late: ConfigurePackage[] = []
+  let waiting: string[] = []
   const flush = async () => {
-    if (batch.length > 0)
-      await session.dpkg('unpack', ['--unpack', ...batch.map((pkg) => `/${lateFile(pkg)}`)])
-    for (const pkg of batch) unpacked.add(pkg.name)
-    batch = []
+    if (late.length > 0)
+      await session.dpkg('unpack', ['--unpack', ...late.map((pkg) => `/${lateFile(pkg)}`)])
+    // triggers wait for the end, as they do with apt
+    if (waiting.length > 0)
+      await session.dpkg('configure', ['--no-triggers', '--configure', ...waiting], 'tolerant')
+    late = []
+    waiting = []
   }
-  for (const pkg of late) {
-    const needed = pkg.preDepends.filter((name) => !configured.has(name))
-    if (needed.length > 0) {
-      await flush()
-      const names = needed.filter((name) => unpacked.has(name))
-      await session.dpkg('configure', ['--configure', ...names], 'tolerant')
-      for (const name of names) configured.add(name)
-    }
-    batch.push(pkg)
+  for (const pkg of packages) {
+    waiting.push(...pkg.configureFirst)
+    if (pkg.late === undefined) continue
+    if (waiting.length > 0) await flush()
+    late.push(pkg)
   }
   await flush()
+}
+
+function dpkgName({ name, architecture }: ConfigurePackage): string {
+  return architecture === 'all' ? name : `${name}:${architecture}`
 }
 
 /** The directories apt downloads into, given to the user it downloads as: what its first run would do. */
@@ -230,13 +236,14 @@ class Session {
   async dpkg(
     what: string,
     args: readonly string[],
+    /** tolerant of packages whose time has not come; a script must not fail either way */
     failures: 'fatal' | 'tolerant' = 'fatal',
   ): Promise<void> {
     const { code, output } = await this.#run({
       // everything is thrown away when the machine goes down: no need to wait for the disk
-      argv: ['dpkg', '--force-unsafe-io', ...stopping(failures), ...args],
+      argv: ['dpkg', '--force-unsafe-io', '--abort-after=1', ...args],
     })
-    if (code === 0 || failures === 'tolerant') return
+    if (code === 0 || (failures === 'tolerant' && isWaiting(output))) return
     throw scriptFailed(failedPackage(output), `dpkg could not ${what} it`, code, output)
   }
 
@@ -257,9 +264,9 @@ class Session {
   }
 }
 
-/** At the first failure, unless some are expected: what it was is then the last thing dpkg says. */
-function stopping(failures: 'fatal' | 'tolerant'): readonly string[] {
-  return failures === 'fatal' ? ['--abort-after=1'] : []
+/** Whether dpkg stopped at a package because others it depends on are not configured yet. */
+function isWaiting(output: readonly string[]): boolean {
+  return output.includes(' dependency problems - leaving unconfigured')
 }
 
 /** The package dpkg had trouble with first; of a late one it names the file (`lateFile`). */

@@ -11,7 +11,7 @@ import { loadIndexes, type LoadedIndex, type RepositoryDeps } from './repository
 import { resolveSources, sourceFiles } from './resolve-sources.ts'
 
 /** Raised when the same request and indexes give another plan. */
-const recordKind = 'plan-1'
+const recordKind = 'plan-2'
 
 /** What is planned. */
 export interface DebPlanRequest {
@@ -138,6 +138,7 @@ function plannedPackage(selected: SelectedPackage): PlannedPackage {
     source: Number(source.id),
     automatic: selected.automatic,
     core: selected.stage === 'essential',
+    configureFirst: selected.configureFirst,
     reasons: selected.reasons,
   }
 }

@@ -66,11 +66,7 @@ export async function unpackSystem(
   return {
     entries: entries(),
     tree,
-    packages: () =>
-      all.map(({ configure, preDepends }) => ({
-        ...configure,
-        preDepends: closure(preDepends, all),
-      })),
+    packages: () => all.map(({ configure }) => configure),
   }
 }
 
@@ -78,8 +74,6 @@ interface Described {
   readonly deb: UnpackedDeb
   readonly part: Part
   readonly configure: ConfigurePackage
-  /** names in Pre-Depends, every alternative */
-  readonly preDepends: readonly string[]
 }
 
 /** Reads the package's own control file: the index may be older or say less. */
@@ -118,12 +112,10 @@ function describe({ planned, deb }: OpenedDeb): Described {
       version: planned.version,
       multiArch,
       preinst: acts ? [controlFile(deb), ...deb.controlFiles] : undefined,
-      preDepends: [],
+      core: planned.core,
+      configureFirst: planned.configureFirst,
       late: acts && !planned.core ? { deb: planned.digest, size: planned.size } : undefined,
     },
-    preDepends: parseRelations(fields.get('pre-depends') ?? '')
-      .flat()
-      .map(({ name }) => name),
   }
 }
 
@@ -142,28 +134,6 @@ function isMeant(relation: Relation, part: Part): boolean {
 function satisfies(relation: Relation, version: string): boolean {
   if (relation.version === undefined) return true
   return satisfiesVersion(version, relation.operator ?? '=', relation.version)
-}
-
-/** Pre-Depends and everything those need, among the packages of the plan, in plan order. */
-function closure(names: readonly string[], all: readonly Described[]): string[] {
-  if (names.length === 0) return []
-  const known = new Map(all.map((one) => [one.configure.name, one]))
-  const found = new Set<string>()
-  const visit = (name: string) => {
-    const one = known.get(name)
-    if (one === undefined || found.has(name)) return
-    found.add(name)
-    for (const next of dependencyNames(one.deb)) visit(next)
-  }
-  for (const name of names) visit(name)
-  return [...known.keys()].filter((name) => found.has(name))
-}
-
-function dependencyNames(deb: UnpackedDeb): string[] {
-  return rawFields(deb.control, 'package')
-    .filter(([name]) => /^(pre-)?depends$/i.test(name))
-    .flatMap(([, value]) => parseRelations(value.replaceAll('\n', ' ')).flat())
-    .map(({ name }) => name)
 }
 
 /** Merged /usr is what the packages say they are made for (Debian since 12, Ubuntu since 20.10). */

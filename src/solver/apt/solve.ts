@@ -11,10 +11,12 @@ import {
   type Package,
   type Version,
 } from './cache.ts'
+import { installSteps } from './install-order.ts'
 import type { Marks } from './marks.ts'
 import { parseRequest } from './request.ts'
 import { solveStage } from './stage.ts'
 import type { IndexSource, Universe } from './universe.ts'
+import type { Transaction } from './unpack-list.ts'
 import { planStages, type StageName, type Variant } from './variants.ts'
 
 /** What a root filesystem is to hold. */
@@ -41,10 +43,15 @@ export interface SelectedPackage {
   /** for apt's extended_states: nobody asked for it, and no bootstrap needed it */
   readonly automatic: boolean
   readonly stage: StageName
+  /** what is configured before it is unpacked, in order: it cannot be unpacked without */
+  readonly configureFirst: readonly string[]
 }
 
 export interface Solution {
-  /** everything after what it depends on, wherever that is possible */
+  /**
+   * in the order they are unpacked: the essential stage, each after what it depends on wherever that is
+   * possible, then the others in apt's order
+   */
   readonly packages: readonly SelectedPackage[]
   /** the same in the steps of a bootstrap: `essential` is there before the others are chosen */
   readonly stages: readonly {
@@ -79,15 +86,18 @@ export function solve(universe: Universe, request: SolveRequest): Solution {
       reasons.set(pkg, [...(reasons.get(pkg) ?? []), reason])
     }
     const fresh = [...now.values()].filter((version) => installed.get(version.package) !== version)
+    const selected = select(cache, marks, fresh, now, reasons, plan.name)
     // a later stage may replace or remove what an earlier one took
     const kept = new Set([...now.values()].map((version) => version.record))
     for (const stage of stages) {
       stage.packages = stage.packages.filter((one) => kept.has(one.record))
     }
-    stages.push({ name: plan.name, packages: select(cache, marks, fresh, now, reasons, plan.name) })
+    const packages =
+      plan.name === 'rest' ? inSteps(cache, { installed, fresh }, selected) : order(selected)
+    stages.push({ name: plan.name, packages })
     installed = now
   }
-  return { packages: order(stages.flatMap((stage) => stage.packages)), stages }
+  return { packages: stages.flatMap((stage) => stage.packages), stages }
 }
 
 function chosen(marks: Marks): ReadonlyMap<Package, Version> {
@@ -108,29 +118,45 @@ function select(
   stage: StageName,
 ): readonly SelectedPackage[] {
   const dependents = reverse(cache, all)
-  return order(
-    fresh.map((version) => {
-      const pkg = version.package
-      const mark = marks.mark(pkg)
-      const groups = [
-        ...new Set([
-          ...(mark.cause === undefined ? [] : [mark.cause]),
-          ...(dependents.get(pkg) ?? []),
-        ]),
-      ]
-      const asked = direct.get(pkg) ?? []
-      return {
-        name: pkg.name,
-        version: version.text,
-        architecture: version.record.architecture,
-        record: version.record,
-        sources: version.sources,
-        reasons: [...asked, ...groups.map((group) => dependencyReason(group))],
-        automatic: stage === 'rest' && mark.automatic,
-        stage,
-      }
-    }),
-  )
+  return fresh.map((version) => {
+    const pkg = version.package
+    const mark = marks.mark(pkg)
+    const groups = [
+      ...new Set([
+        ...(mark.cause === undefined ? [] : [mark.cause]),
+        ...(dependents.get(pkg) ?? []),
+      ]),
+    ]
+    const asked = direct.get(pkg) ?? []
+    return {
+      name: pkg.name,
+      version: version.text,
+      architecture: version.record.architecture,
+      record: version.record,
+      sources: version.sources,
+      reasons: [...asked, ...groups.map((group) => dependencyReason(group))],
+      automatic: stage === 'rest' && mark.automatic,
+      stage,
+      configureFirst: [],
+    }
+  })
+}
+
+function inSteps(
+  cache: Cache,
+  transaction: Transaction,
+  packages: readonly SelectedPackage[],
+): readonly SelectedPackage[] {
+  const byRecord = new Map(packages.map((one) => [one.record, one]))
+  return installSteps(cache, transaction).map(({ version, configureFirst }) => ({
+    ...byRecord.get(version.record)!,
+    configureFirst: configureFirst.map(qualifiedName),
+  }))
+}
+
+/** As dpkg's command line takes it. */
+function qualifiedName({ package: pkg, record }: Version): string {
+  return record.architecture === 'all' ? pkg.name : `${pkg.name}:${record.architecture}`
 }
 
 function dependencyReason(group: DependencyGroup): Reason {
