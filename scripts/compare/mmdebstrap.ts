@@ -39,11 +39,6 @@ const { values: options } = parseArgs({
 const checkout = fileURLToPath(new URL('../../', import.meta.url))
 const shell = $({ quiet: true, env: { ...process.env, LC_ALL: 'C.UTF-8' } })
 
-/** What plinth calls the machine while scripts run: some write it down. */
-const hostname = 'plinth'
-const namedMachine = ['unshare', '--uts', 'sh', '-c', `hostname ${hostname} && exec "$@"`, 'sh']
-const isRoot = process.getuid?.() === 0
-
 process.exitCode = (await main()) ? 0 : 1
 
 async function main(): Promise<boolean> {
@@ -72,7 +67,7 @@ async function compare(subject: Subject, work: string): Promise<boolean> {
     await readRootTar(own),
     normalisations,
   )
-  const complaints = isRoot ? await inspectRoots(peer, own, work) : []
+  const complaints = process.getuid?.() === 0 ? await inspectRoots(peer, own, work) : []
   console.log(
     `${title}: ${paths} paths, ${differences.length} differ` +
       (complaints.length > 0 ? `, ${complaints.length} complaints` : ''),
@@ -121,34 +116,14 @@ async function buildBoth(
     await writeFile(sources, plan.files['etc/apt/sources.list.d/debian.sources'] ?? '')
     const partial = `${peer}.partial`
     const more = include.length > 0 ? [`--include=${include.join(',')}`] : []
-    const setup = `echo ${hostname} >"$1/etc/hostname" && : >"$1/etc/resolv.conf"`
-    const argv = [
-      '--quiet',
-      `--variant=${variant}`,
-      '--format=tar',
-      `--setup-hook=${setup}`,
-      ...more,
-      suite,
-      partial,
-      sources,
-    ]
+    const env = { ...process.env, LC_ALL: 'C.UTF-8', SOURCE_DATE_EPOCH: String(plan.epoch) }
     await $({
       quiet: true,
-      env: scriptEnvironment(plan.epoch),
-    })`${isRoot ? namedMachine : []} mmdebstrap ${argv}`
+      env,
+    })`mmdebstrap --quiet --variant=${variant} --format=tar ${more} ${suite} ${partial} ${sources}`
     await rename(partial, peer)
   }
   return [own, peer]
-}
-
-/** mmdebstrap hands on what it was given, and scripts heed some of it: PYTHON…, for one. */
-function scriptEnvironment(epoch: number): NodeJS.ProcessEnv {
-  const kept = ['PATH', 'HOME', 'TMPDIR', 'http_proxy', 'https_proxy', 'no_proxy']
-  return {
-    ...Object.fromEntries(kept.map((name) => [name, process.env[name]])),
-    LC_ALL: 'C.UTF-8',
-    SOURCE_DATE_EPOCH: String(epoch),
-  }
 }
 
 async function exists(file: string): Promise<boolean> {
@@ -164,7 +139,7 @@ async function print({ path: name, what, contents }: TreeDifference, work: strin
   const files = ['mmdebstrap', 'plinth'].map((side) => path.join(work, side))
   await Promise.all(files.map((file, side) => writeFile(file, contents[side]!, 'latin1')))
   const diff = await shell({ nothrow: true })`diff -U1 ${files[0]} ${files[1]}`
-  const lines = diff.stdout.split('\n').slice(2, 32)
+  const lines = diff.stdout.split('\n').slice(2, 62)
   console.log(
     lines
       .map((line) => `      ${line}`)

@@ -1,5 +1,5 @@
-import { sha256, type Digest } from '../../digest.ts'
-import type { Change, Entry } from '../../entry.ts'
+import type { Digest } from '../../digest.ts'
+import type { Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
 import type { RunRequest, Workspace } from '../../ports.ts'
 import type { ControlFile } from './unpacked-record.ts'
@@ -46,34 +46,16 @@ const policy = '#!/bin/sh\nexit 101\n'
 const idle = ['usr/bin/ischroot', 'usr/bin/sync', 'usr/bin/dpkg-maintscript-helper'] as const
 const noDaemon = '#!/bin/sh\necho "start-stop-daemon is off while the image is built"\n'
 
-/** Scripts that ask for the machine's names get an answer as on a machine that has some. */
-const hostname = 'plinth\n'
-
 /**
- * A workspace's changes without what exists only while configuring. A stub that is no longer as it was made
- * is a script's own work, and stays.
+ * Paths that exist only while configuring. What a run left there is no change of the image: a file that the
+ * base has at such a path stays as it was.
  */
-export function withoutStubs(
-  changes: readonly Change[],
-  options: Pick<ConfigureOptions, 'has'>,
-): readonly Change[] {
-  const made = new Map(stubs(options).map((entry) => [entry.path, entry]))
-  return changes.filter((change) => {
-    if (change.path === scratch || change.path.startsWith(`${scratch}/`)) return false
-    const stub = made.get(change.path)
-    return stub === undefined || !isSame(stub, change)
-  })
-}
-
-function isSame(stub: Entry, change: Change): boolean {
-  if (stub.type === 'symlink') return change.type === 'symlink' && change.target === stub.target
-  if (stub.type !== 'file' || change.type !== 'file') return false
-  return digestOf(stub) === digestOf(change)
-}
-
-function digestOf({ content }: Extract<Entry, { type: 'file' }>): Digest {
-  return content.kind === 'blob' ? content.digest : sha256(content.bytes)
-}
+export const configureStubs: readonly string[] = [
+  'usr/sbin/policy-rc.d',
+  'usr/sbin/start-stop-daemon',
+  ...idle,
+  scratch,
+]
 
 /**
  * Lets the distribution's own scripts configure packages that lie unpacked in the workspace: preinsts
@@ -102,7 +84,7 @@ export async function configureDebs(
 
   const core = packages.filter((pkg) => pkg.core)
   if (core.length < packages.length) {
-    await session.dpkg('configure', [...triggersLater, '--configure', ...core.map(dpkgName)])
+    await session.dpkg('configure', ['--configure', ...core.map(dpkgName)])
     await grow(packages.slice(core.length), session)
   }
   await session.dpkg('configure', ['--configure', '-a'])
@@ -110,11 +92,7 @@ export async function configureDebs(
 }
 
 function stubs({ has }: Pick<ConfigureOptions, 'has'>): Entry[] {
-  const entries = [
-    file('usr/sbin/policy-rc.d', policy, 0o755),
-    file('etc/hostname', hostname, 0o644),
-    file('etc/resolv.conf', '', 0o644),
-  ]
+  const entries = [file('usr/sbin/policy-rc.d', policy, 0o755)]
   for (const path of idle) {
     if (has(path)) entries.push({ type: 'symlink', path, mode: 0o777, target: 'true', ...owned })
   }
@@ -174,8 +152,9 @@ async function grow(packages: readonly ConfigurePackage[], session: Session): Pr
   const flush = async () => {
     if (late.length > 0)
       await session.dpkg('unpack', ['--unpack', ...late.map((pkg) => `/${lateFile(pkg)}`)])
+    // triggers wait for the end, as they do with apt
     if (waiting.length > 0)
-      await session.dpkg('configure', [...triggersLater, '--configure', ...waiting], 'tolerant')
+      await session.dpkg('configure', ['--no-triggers', '--configure', ...waiting], 'tolerant')
     late = []
     waiting = []
   }
@@ -187,9 +166,6 @@ async function grow(packages: readonly ConfigurePackage[], session: Session): Pr
   }
   await flush()
 }
-
-/** Once, at the end, as with apt: ldconfig alone is a good part of a small build. */
-const triggersLater = ['--no-triggers']
 
 function dpkgName({ name, architecture }: ConfigurePackage): string {
   return architecture === 'all' ? name : `${name}:${architecture}`

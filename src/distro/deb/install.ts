@@ -7,7 +7,7 @@ import type { Executor, Store } from '../../ports.ts'
 import { applyChanges, type Tree } from '../../rootfs/tree.ts'
 import { contentReader, type ContentReader } from '../../store/content.ts'
 import { cleanUp } from './cleanup.ts'
-import { configureDebs, withoutStubs } from './configure.ts'
+import { configureDebs, configureStubs } from './configure.ts'
 import { unpackSystem, type OpenedDeb, type UnpackingSystem } from './rootfs.ts'
 import { unpackDeb } from './unpack.ts'
 
@@ -119,7 +119,9 @@ export async function installDebs(
   using contents = contentReader(deps.store)
   const system = await unpackSystem(plan, opened, (a, b) => sameContent(a, b, contents))
   const changes = await configure(plan, system, deps)
-  const kept = withoutStubs(changes, { has: (path) => system.tree.has(path) })
+  const kept = changes.filter(
+    ({ path }) => !configureStubs.some((stub) => path === stub || path.startsWith(`${stub}/`)),
+  )
   return cleanUp(applyChanges(system.tree, kept))
 }
 
