@@ -3,6 +3,7 @@ import { readableSize } from '../../output/progress.ts'
 import { printable, table } from '../format.ts'
 import { openImageFile, type FoundImage } from '../image-file.ts'
 import { readContents, type ImageContents } from '../installed-packages.ts'
+import { quantity } from '../../quantity.ts'
 import { familiarName, parseReference } from '../../reference.ts'
 import type { CommandContext } from '../command.ts'
 
@@ -31,7 +32,6 @@ function asText(
 ): string {
   const { config, layers } = image
   const size = layers.reduce((sum, layer) => sum + layer.size, 0)
-  const layerCount = layers.length === 1 ? '1 layer' : `${layers.length} layers`
   const { Env = [], Entrypoint, Cmd, User, WorkingDir, Labels = {} } = config.config
   const rows: readonly (readonly [string, string | undefined])[] = [
     ['name', names.map(familiar).join(', ') || undefined],
@@ -40,7 +40,7 @@ function asText(
     ['system', contents.system],
     [
       'size',
-      `${readableSize(size)} in ${layerCount}, ${readableSize(contents.unpackedSize)} unpacked`,
+      `${readableSize(size)} in ${quantity(layers.length, 'layer')}, ${readableSize(contents.unpackedSize)} unpacked`,
     ],
     ['created', config.created],
     ['entrypoint', Entrypoint && JSON.stringify(Entrypoint)],

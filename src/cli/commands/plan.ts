@@ -1,5 +1,6 @@
 import { readableSize } from '../../output/progress.ts'
 import type { PlannedPackage, Reason } from '../../plan.ts'
+import { quantity } from '../../quantity.ts'
 import { formatReason } from '../../solver/explain.ts'
 import { printable, table } from '../format.ts'
 import type { CommandContext, RecipeOptions } from '../command.ts'
@@ -36,7 +37,7 @@ function planTable(packages: readonly PlannedPackage[]): string {
     readableSize(packages.reduce((total, found) => total + of(found), 0))
   const heading = ['#', 'PACKAGE', 'VERSION', 'ARCH', 'DOWNLOAD', 'INSTALLED', 'WHY']
   const listed = table(heading, rows, ['right', 'left', 'left', 'left', 'right', 'right', 'left'])
-  const totals = `${packages.length} packages, ${sum((p) => p.size)} to download, ${sum((p) => p.installedSize)} installed`
+  const totals = `${quantity(packages.length, 'package')}, ${sum((p) => p.size)} to download, ${sum((p) => p.installedSize)} installed`
   return `${listed}\n${totals}\n`
 }
 

@@ -1,4 +1,5 @@
 import type { Emit } from '../../events.ts'
+import { quantity } from '../../quantity.ts'
 
 /** The step of reading indexes: every byte that is fetched counts, what is known already does not. */
 export class IndexProgress {
@@ -9,7 +10,7 @@ export class IndexProgress {
 
   constructor(emit: Emit, suites: number) {
     this.#emit = emit
-    const title = `verify ${suites} package ${suites === 1 ? 'source' : 'sources'}`
+    const title = `verify ${quantity(suites, 'package source')}`
     emit({ type: 'step-started', id: 'indexes', title, unit: 'bytes' })
   }
 
@@ -46,7 +47,7 @@ export class IndexProgress {
       type: 'step-finished',
       id: 'indexes',
       cached: this.#done === 0,
-      detail: `${indexes} ${indexes === 1 ? 'index' : 'indexes'}${date}${fetched}`,
+      detail: `${quantity(indexes, 'index', 'indexes')}${date}${fetched}`,
     })
   }
 

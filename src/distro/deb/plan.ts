@@ -3,6 +3,7 @@ import { digestHex, sha256 } from '../../digest.ts'
 import { PlinthError } from '../../errors.ts'
 import type { Plan, PlannedPackage, PlannedSource } from '../../plan.ts'
 import { debianArchitecture, type Platform } from '../../platform.ts'
+import { quantity } from '../../quantity.ts'
 import type { DebRootfs } from '../../recipe/rootfs.ts'
 import { solve, type SelectedPackage } from '../../solver/apt/solve.ts'
 import { createUniverse, type IndexSource } from '../../solver/apt/universe.ts'
@@ -73,7 +74,7 @@ async function choose(
       recommends: rootfs.recommends,
       suite: loaded[0]?.suite,
     })
-    deps.emit({ type: 'step-finished', id, detail: `${solution.packages.length} packages` })
+    deps.emit({ type: 'step-finished', id, detail: quantity(solution.packages.length, 'package') })
     const dates = loaded.flatMap(({ release }) =>
       release.date ? [release.date.getTime() / 1000] : [],
     )
