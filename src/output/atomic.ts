@@ -14,7 +14,7 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { PlinthError } from '../errors.ts'
 import { ownerIsAlive, processOwner } from '../store/owner.ts'
-import { outputFailure, throwIfAborted } from './failure.ts'
+import { outputFailure, throwIfAborted, unfinished } from './failure.ts'
 
 type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 
@@ -85,7 +85,7 @@ async function place(
     return size
   } catch (error) {
     if (!special) await rm(temporary, { force: true })
-    throw outputFailure(error, path)
+    throw outputFailure(special ? unfinished(error, path) : error, path)
   }
 }
 

@@ -1,4 +1,4 @@
-import { PlinthError } from '../errors.ts'
+import { isPlinthError, PlinthError } from '../errors.ts'
 
 /** Turns a file system error met while writing `path` into plinth's: `DISK_FULL`, `OUTPUT_INVALID` or `IO`. */
 export function outputFailure(error: unknown, path: string): unknown {
@@ -24,6 +24,19 @@ export function outputFailure(error: unknown, path: string): unknown {
     })
   }
   return new PlinthError('IO', `cannot write ${path}: ${message}`, { cause: error })
+}
+
+/**
+ * A damaged blob that was found when bytes had gone to a stream: they cannot be taken back, so that writing
+ * again must not be tried. `STORE_CORRUPT` with the fact `unfinished`.
+ */
+export function unfinished(error: unknown, stream: string): unknown {
+  if (!isPlinthError(error, 'STORE_CORRUPT')) return error
+  return new PlinthError('STORE_CORRUPT', `cannot finish ${stream}: ${error.message}`, {
+    cause: error,
+    hint: `what was written is of no use; the damaged blob was dropped: run the command again to get it anew, and check the disk`,
+    facts: { ...error.facts, unfinished: stream },
+  })
 }
 
 /** Throws what the caller aborted with; a bare abort is `INTERRUPTED`. */

@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { PlinthError } from '../errors.ts'
 import { writeFileAtomically } from './atomic.ts'
-import { outputFailure, throwIfAborted } from './failure.ts'
+import { outputFailure, throwIfAborted, unfinished } from './failure.ts'
 
 /** Where a file output goes: a path, or a stream such as standard output, which is left open. */
 export type OutputTarget = string | Writable
@@ -31,7 +31,8 @@ export async function writeTarget(
         cause: error,
       })
     }
-    throw outputFailure(error, 'standard output')
+    const nothing = size === 0 && !target.destroyed
+    throw outputFailure(nothing ? error : unfinished(error, 'standard output'), 'standard output')
   }
   return size
 }

@@ -1,6 +1,7 @@
 import { digestHex, sha256, type Digest } from '../digest.ts'
 import { fetchPackages } from '../distro/deb/fetch.ts'
 import { installDebs, PackageOpener } from '../distro/deb/install.ts'
+import { isPlinthError, PlinthError } from '../errors.ts'
 import type { Emit } from '../events.ts'
 import type { Http } from '../http/http.ts'
 import type { RetryPolicy } from '../http/retry.ts'
@@ -9,14 +10,20 @@ import { encodeImage } from '../oci/encode-image.ts'
 import { appendLayer, emptyImage, timestamp } from '../oci/image.ts'
 import type { Plan } from '../plan.ts'
 import type { Executor, Output, Store, Written } from '../ports.ts'
+import { quantity } from '../quantity.ts'
 import type { Instruction } from '../recipe/instruction.ts'
 import type { Reference } from '../reference.ts'
 import { warmLayer, writeLayer, type LayerBlob } from '../rootfs/layer.ts'
 import type { Tree } from '../rootfs/tree.ts'
+import { damageHint } from '../store/failure.ts'
 import { readRecord, writeRecord } from '../store/record.ts'
 import { applyInstructions } from './config.ts'
 
-/** Raised when the same plan gives other bytes than before. */
+/**
+ * Part of the key of kept layers. Raise it with every change after which the same plan gives another tree or
+ * other bytes of it: what unpacking, configuring and cleaning up make, how entries are ordered and written,
+ * how chunks are cut and compressed. Otherwise stores keep handing out what the former code made.
+ */
 const formatVersion = 1
 
 export interface BuildDeps {
@@ -59,9 +66,33 @@ export async function build(request: BuildRequest, deps: BuildDeps): Promise<Bui
     JSON.stringify([formatVersion, compression, process.versions.zlib, layerInputs(plan)]),
   )
   const known = request.noCache ? undefined : await knownLayer(key, deps)
-  const layer = known ?? (await makeLayer(plan, compression, deps))
-  if (!known) await writeRecord(deps.store, layerRecord, digestHex(key), layer)
+  const make = async (): Promise<LayerBlob> => {
+    const made = await makeLayer(plan, compression, deps)
+    await writeRecord(deps.store, layerRecord, digestHex(key), made)
+    return made
+  }
+  const layer = known ?? (await make())
+  const written: Written[] = []
+  try {
+    const made = await finish(layer, request, written, deps)
+    return { ...made, cached: known !== undefined }
+  } catch (error) {
+    // only now: a kept layer is read, and so verified, when an output first needs it
+    if (!isDamaged(layer, error)) throw error
+    const again = await repaired(layer, error, make, deps)
+    if (again.digest !== layer.digest && written.length > 0) throw error
+    return { ...(await finish(again, request, written, deps)), cached: false }
+  }
+}
 
+/** Makes the image of a layer and hands it to the outputs that have not `written` it yet. */
+async function finish(
+  layer: LayerBlob,
+  request: BuildRequest,
+  written: Written[],
+  deps: BuildDeps,
+): Promise<Omit<BuildResult, 'cached'>> {
+  const { plan } = request
   const created = timestamp(plan.epoch)
   const base = appendLayer(emptyImage(plan.platform, plan.epoch), {
     mediaType: layer.mediaType,
@@ -74,8 +105,7 @@ export async function build(request: BuildRequest, deps: BuildDeps): Promise<Bui
   const { manifest, config } = encodeImage(image)
   await deps.store.put([config.bytes])
   await deps.store.put([manifest.bytes])
-  const written: Written[] = []
-  for (const output of request.outputs) {
+  for (const output of request.outputs.slice(written.length)) {
     deps.signal.throwIfAborted()
     written.push(
       await output.write(image, {
@@ -86,7 +116,38 @@ export async function build(request: BuildRequest, deps: BuildDeps): Promise<Bui
       }),
     )
   }
-  return { image, digest: manifest.descriptor.digest, cached: known !== undefined, written }
+  return { image, digest: manifest.descriptor.digest, written }
+}
+
+/** Whether an output failed because the store's copy of the layer, compressed or plain, is damaged. */
+function isDamaged(layer: LayerBlob, error: unknown): error is PlinthError {
+  const digest = isPlinthError(error, 'STORE_CORRUPT') ? error.facts?.['digest'] : undefined
+  return digest !== undefined && (digest === layer.digest || digest === layer.diffId)
+}
+
+/** The layer whole again: the store has dropped what was damaged. */
+async function repaired(
+  layer: LayerBlob,
+  error: PlinthError,
+  make: () => Promise<LayerBlob>,
+  { emit }: BuildDeps,
+): Promise<LayerBlob> {
+  const stream = error.facts?.['unfinished']
+  if (stream !== undefined) {
+    throw new PlinthError(
+      'STORE_CORRUPT',
+      `cannot finish ${stream as string}: the base layer is damaged in the store`,
+      { cause: error, hint: error.hint, facts: error.facts },
+    )
+  }
+  emit({
+    type: 'warning',
+    code: error.code,
+    message: 'the base layer is damaged in the store: making it again',
+    hint: damageHint,
+  })
+  // its plain form is made from the layer whenever it is not there
+  return error.facts?.['digest'] === layer.digest ? make() : layer
 }
 
 const layerRecord = 'layer'
@@ -183,7 +244,11 @@ async function compress(
       onProgress: (done) => deps.emit({ type: 'step-progress', id, done }),
     },
   )
-  deps.emit({ type: 'step-finished', id, detail: `${tree.size} entries, ${megabytes(layer.size)}` })
+  deps.emit({
+    type: 'step-finished',
+    id,
+    detail: `${quantity(tree.size, 'path')}, ${megabytes(layer.size)}`,
+  })
   return layer
 }
 

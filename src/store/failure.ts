@@ -1,5 +1,8 @@
 import { PlinthError } from '../errors.ts'
 
+/** For what was damaged in the store and is being had anew. */
+export const damageHint = 'nothing is lost, but look at the disk that holds the store'
+
 /** Turns a file system error into plinth's: a full disk is `DISK_FULL`, anything else `IO`. */
 export function storeFailure(error: unknown, doing: string): PlinthError {
   if (error instanceof PlinthError) return error

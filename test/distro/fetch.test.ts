@@ -91,7 +91,9 @@ describe('fetchPackages()', () => {
     expect(await fetching(all(), { offline: true })).toMatchObject({ cached: 5 })
     expect(server.seen).toEqual([])
     expect(landed).toHaveLength(15)
-    expect(events.at(-1)).toMatchObject({ type: 'step-finished', cached: true })
+    expect(events.at(-2)).toMatchObject({ type: 'step-started', title: 'fetch 5 packages' })
+    const detail = 'all in the store'
+    expect(events.at(-1)).toMatchObject({ type: 'step-finished', cached: true, detail })
   })
 
   test.each([
@@ -111,6 +113,15 @@ describe('fetchPackages()', () => {
     expect(await fetching()).toEqual({ downloaded: 1, downloadedBytes: item('p0').size, cached: 4 })
     expect(requests()).toEqual(['p0'])
     await store.verified(digest)
+    expect(events.filter(({ type }) => type === 'warning')).toMatchObject([
+      {
+        message: expect.stringMatching(/^p0 .*damaged in the store: fetching it again$/) as string,
+      },
+    ])
+    expect(events.at(-1)).toMatchObject({
+      cached: false,
+      detail: expect.stringMatching(/^1 fetched, .* MB, 4 in the store$/) as string,
+    })
   })
 
   test('fetches one file once for several packages that are the same', async () => {

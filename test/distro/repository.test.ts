@@ -522,7 +522,13 @@ describe('loadIndexes() and Packages', () => {
     ]) {
       await writeFile(blob(index.digest), damage)
       store = await openStore(join(folder, 'store'))
+      events.length = 0
       expect(await names()).toEqual([['alpha', 'beta']])
+      // of another size it is as if it had never been fetched
+      const warned = events.filter(({ type }) => type === 'warning')
+      expect(warned).toHaveLength(damage.length === bytes.length ? 1 : 0)
+      for (const warning of warned)
+        expect(warning).toMatchObject({ message: expect.stringContaining('Packages of') as string })
     }
     await writeFile(blob(index.inReleaseDigest), 'x')
     store = await openStore(join(folder, 'store'))

@@ -5,6 +5,8 @@ import { download } from '../../http/download.ts'
 import type { Http } from '../../http/http.ts'
 import type { RetryPolicy } from '../../http/retry.ts'
 import type { Store } from '../../ports.ts'
+import { quantity } from '../../quantity.ts'
+import { damageHint } from '../../store/failure.ts'
 
 /** A package file to have: what the index says of it and where it may be. */
 export interface PackageFile {
@@ -102,6 +104,12 @@ export async function fetchPackages<Item extends PackageFile>(
       // damaged: the store has dropped it, and it is fetched like the others
       const [item] = same
       if (!isPlinthError(error, 'STORE_CORRUPT') || item === undefined) throw error
+      deps.emit({
+        type: 'warning',
+        code: error.code,
+        message: `${item.name} ${item.version} is damaged in the store: fetching it again`,
+        hint: damageHint,
+      })
       progress.addItem(item)
       await fetchOne(item)
     }
@@ -166,7 +174,7 @@ class Progress {
     this.#cached = cached
     this.#count = missing.length
     this.#total = missing.reduce((sum, { size }) => sum + size, 0)
-    const title = `fetch ${missing.length} ${missing.length === 1 ? 'package' : 'packages'}`
+    const title = `fetch ${quantity(missing.length + cached, 'package')}`
     emit({ type: 'step-started', id: 'fetch', title, total: this.#total, unit: 'bytes' })
   }
 
@@ -192,10 +200,20 @@ class Progress {
   }
 
   finish(): Fetched {
-    const megabytes = (this.#total / 1e6).toFixed(1)
-    const detail = `${this.#count} packages, ${megabytes} MB${this.#cached > 0 ? `, ${this.#cached} from the store` : ''}`
-    this.#emit({ type: 'step-finished', id: 'fetch', cached: this.#count === 0, detail })
+    this.#emit({
+      type: 'step-finished',
+      id: 'fetch',
+      cached: this.#count === 0,
+      detail: this.#summary(),
+    })
     return { downloaded: this.#count, downloadedBytes: this.#total, cached: this.#cached }
+  }
+
+  #summary(): string {
+    if (this.#count === 0) return 'all in the store'
+    const megabytes = `${(this.#total / 1e6).toFixed(1)} MB`
+    if (this.#cached === 0) return megabytes
+    return `${this.#count} fetched, ${megabytes}, ${this.#cached} in the store`
   }
 
   fail(): void {

@@ -7,6 +7,7 @@ import { digestHex, sha256, type Digest } from '../../digest.ts'
 import { isPlinthError, PlinthError } from '../../errors.ts'
 import { downloadBytes } from '../../http/download.ts'
 import { fetchDocument } from '../../http/document.ts'
+import { damageHint } from '../../store/failure.ts'
 import { readRecord, writeRecord } from '../../store/record.ts'
 import type { LoadDeps } from './repository-deps.ts'
 import type { LoadedRelease } from './suite.ts'
@@ -38,7 +39,8 @@ export async function loadIndexFile(
   const size = digest === undefined ? undefined : await deps.store.has(digest)
   if (digest !== undefined && size !== undefined && size === (index.plain?.size ?? size)) {
     const read = async (): Promise<Uint8Array> =>
-      (await readStored(digest, deps)) ?? (await fetchIndex(index, from, deps)).bytes
+      (await readStored(digest, labelOf(index, from.loaded), deps)) ??
+      (await fetchIndex(index, from, deps)).bytes
     return { digest, read }
   }
   const fetched = await fetchIndex(index, from, deps)
@@ -174,7 +176,11 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 1024 * 1024) yield bytes.subarray(at, at + 1024 * 1024)
 }
 
-async function readStored(digest: Digest, { store }: LoadDeps): Promise<Uint8Array | undefined> {
+async function readStored(
+  digest: Digest,
+  label: string,
+  { store, emit }: LoadDeps,
+): Promise<Uint8Array | undefined> {
   const size = await store.has(digest)
   if (size === undefined) return undefined
   const bytes = Buffer.allocUnsafeSlow(size)
@@ -186,9 +192,15 @@ async function readStored(digest: Digest, { store }: LoadDeps): Promise<Uint8Arr
     }
     return bytes
   } catch (error) {
+    if (!isPlinthError(error, 'STORE_CORRUPT')) throw error
     // the store has dropped it
-    if (isPlinthError(error, 'STORE_CORRUPT')) return undefined
-    throw error
+    emit({
+      type: 'warning',
+      code: error.code,
+      message: `${label} is damaged in the store: fetching it again`,
+      hint: damageHint,
+    })
+    return undefined
   }
 }
 

@@ -3,13 +3,14 @@ import type { Change, Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
 import type { Emit } from '../../events.ts'
 import type { Plan, PlannedPackage } from '../../plan.ts'
-import type { Executor, Store } from '../../ports.ts'
+import type { Executor, Store, Workspace } from '../../ports.ts'
+import { quantity } from '../../quantity.ts'
 import { applyChanges, type Tree } from '../../rootfs/tree.ts'
 import { contentReader, type ContentReader } from '../../store/content.ts'
 import { cleanUp } from './cleanup.ts'
 import { configureDebs, configureStubs } from './configure.ts'
 import { unpackSystem, type OpenedDeb, type UnpackingSystem } from './rootfs.ts'
-import { unpackDeb } from './unpack.ts'
+import { ensureUnpacked, unpackDeb } from './unpack.ts'
 
 export interface InstallDeps {
   readonly store: Store
@@ -65,13 +66,17 @@ export class PackageOpener {
       const { resolve, reject } = this.#results.get(pkg)!
       try {
         this.#deps.signal.throwIfAborted()
-        const deb = await unpackDeb(pkg.digest, `${pkg.name} ${pkg.version}`, this.#deps.store)
+        const deb = await unpackDeb(pkg.digest, nameOf(pkg), this.#deps.store)
         resolve({ planned: pkg, deb })
       } catch (error) {
         reject(error)
       }
     }
   }
+}
+
+function nameOf({ name, version }: PlannedPackage): string {
+  return `${name} ${version}`
 }
 
 /**
@@ -117,8 +122,8 @@ export async function installDebs(
     )
   }
   using contents = contentReader(deps.store)
-  const system = await unpackSystem(plan, opened, (a, b) => sameContent(a, b, contents))
-  const changes = await configure(plan, system, deps)
+  const { system, workspace } = await unpack(plan, opened, contents, deps)
+  const changes = await configure(plan, system, workspace, deps)
   const kept = changes.filter(
     ({ path }) => !configureStubs.some((stub) => path === stub || path.startsWith(`${stub}/`)),
   )
@@ -134,17 +139,50 @@ async function sameContent(a: Entry, b: Entry, contents: ContentReader): Promise
   return Buffer.compare(left!, right!) === 0
 }
 
+/** Opens a workspace on the packages, as they get ready. */
+async function unpack(
+  plan: Plan,
+  opened: readonly Promise<OpenedDeb>[],
+  contents: ContentReader,
+  deps: InstallDeps,
+): Promise<{ readonly system: UnpackingSystem; readonly workspace: Workspace }> {
+  const { emit, signal } = deps
+  const id = 'unpack'
+  const total = plan.packages.length
+  let done = 0
+  try {
+    const system = await unpackSystem(plan, opened, {
+      sameContent: (a, b) => sameContent(a, b, contents),
+      ensureWhole: async ({ planned, deb }) => {
+        // there is nothing to see before the first package is there
+        if (done === 0)
+          emit({ type: 'step-started', id, title: 'unpack packages', total, unit: 'items' })
+        emit({ type: 'step-progress', id, done: done++, detail: planned.name })
+        await ensureUnpacked(planned.digest, deb.data, nameOf(planned), deps)
+      },
+    })
+    const workspace = await deps.executor.open(system.entries, {
+      signal,
+      // what late packages unpack and scripts make comes on top
+      sizeHint: plan.packages.reduce((sum, pkg) => sum + pkg.installedSize, 0) * 2,
+    })
+    emit({ type: 'step-finished', id, detail: quantity(system.tree.size, 'path') })
+    return { system, workspace }
+  } catch (error) {
+    if (done > 0) emit({ type: 'step-failed', id })
+    throw error
+  }
+}
+
+/** Runs the packages' scripts in the workspace, closes it, and gives what they changed. */
 async function configure(
   plan: Plan,
   system: UnpackingSystem,
+  opened: Workspace,
   deps: InstallDeps,
 ): Promise<readonly Change[]> {
-  const { emit, signal } = deps
-  await using workspace = await deps.executor.open(system.entries, {
-    signal,
-    // what late packages unpack and scripts make comes on top
-    sizeHint: plan.packages.reduce((sum, pkg) => sum + pkg.installedSize, 0) * 2,
-  })
+  await using workspace = opened
+  const { emit } = deps
   deps.onUnpacked?.(system.tree)
   const packages = system.packages()
   const id = 'configure'
@@ -166,7 +204,7 @@ async function configure(
       },
     )
     const changes = await workspace.changes()
-    emit({ type: 'step-finished', id, detail: `${packages.length} packages` })
+    emit({ type: 'step-finished', id, detail: quantity(packages.length, 'package') })
     return changes
   } catch (error) {
     emit({ type: 'step-failed', id })

@@ -37,7 +37,14 @@ export interface UnpackingSystem {
 export async function unpackSystem(
   plan: Plan,
   opened: readonly Promise<OpenedDeb>[],
-  sameContent: (a: Entry, b: Entry) => Promise<boolean>,
+  {
+    sameContent,
+    ensureWhole,
+  }: {
+    readonly sameContent: (a: Entry, b: Entry) => Promise<boolean>
+    /** called before the first entry of a package is handed out: its content is going to be read */
+    readonly ensureWhole: (opened: OpenedDeb) => Promise<void>
+  },
 ): Promise<UnpackingSystem> {
   const mtime = plan.epoch
   const assembly = new Assembly({ usrMerge: await isUsrMerged(plan, opened), mtime, sameContent })
@@ -45,9 +52,12 @@ export async function unpackSystem(
   const all: Described[] = []
   async function* entries(): AsyncGenerator<Entry> {
     for (const one of opened) {
-      const described = describe(await one)
+      const { planned, deb } = await one
+      const described = describe({ planned, deb })
       all.push(described)
-      if (described.configure.late === undefined) yield* await assembly.add(described.part)
+      if (described.configure.late !== undefined) continue
+      await ensureWhole({ planned, deb })
+      yield* await assembly.add(described.part)
     }
     for (const [path, entry] of assembly.tree) tree.set(path, entry)
     const early = all.filter(({ configure }) => configure.late === undefined)

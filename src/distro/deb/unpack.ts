@@ -7,8 +7,10 @@ import { readTar, type TarMember } from '../../archive/tar-read.ts'
 import { debLayout, type DebLayout } from '../../deb/deb-file.ts'
 import type { Digest } from '../../digest.ts'
 import type { Entry } from '../../entry.ts'
-import { PlinthError } from '../../errors.ts'
+import { isPlinthError, PlinthError } from '../../errors.ts'
+import type { Emit } from '../../events.ts'
 import type { BlobWriter, Store } from '../../ports.ts'
+import { damageHint } from '../../store/failure.ts'
 import {
   recordUnpacked,
   recordedUnpacked,
@@ -31,6 +33,10 @@ const maxControl = 64 * 1024 * 1024
 export async function unpackDeb(deb: Digest, name: string, store: Store): Promise<UnpackedDeb> {
   const known = await recordedUnpacked(deb, store)
   if (known && (await store.has(known.data)) !== undefined) return known
+  return unpackAnew(deb, name, store)
+}
+
+async function unpackAnew(deb: Digest, name: string, store: Store): Promise<UnpackedDeb> {
   const path = await store.verified(deb)
   const layout = readLayout(path, name)
   const member = (part: DebLayout['control']) =>
@@ -39,6 +45,41 @@ export async function unpackDeb(deb: Digest, name: string, store: Store): Promis
   const unpacked = await readData(member(layout.data), control, name, store)
   await recordUnpacked(deb, unpacked, store)
   return unpacked
+}
+
+/**
+ * Makes sure that what a package was unpacked to is whole, before it is used: a blob that was damaged in the
+ * store is unpacked again from the `.deb`. Where nothing was damaged this is the verification that the first
+ * read would have begun with.
+ *
+ * Throws what `unpackDeb` does, and `STORE_CORRUPT` when what comes out is not what was remembered.
+ */
+export async function ensureUnpacked(
+  deb: Digest,
+  data: Digest,
+  name: string,
+  { store, emit }: { readonly store: Store; readonly emit: Emit },
+): Promise<void> {
+  try {
+    await store.verified(data)
+  } catch (error) {
+    if (!isPlinthError(error, 'STORE_CORRUPT')) throw error
+    emit({
+      type: 'warning',
+      code: 'STORE_CORRUPT',
+      message: `what ${name} was unpacked to is damaged in the store: unpacking it again`,
+      hint: damageHint,
+    })
+    await unpackAnew(deb, name, store)
+    await store.verified(data).catch((cause: unknown) => {
+      if (!isPlinthError(cause, 'STORE_CORRUPT')) throw cause
+      throw new PlinthError(
+        'STORE_CORRUPT',
+        `cannot use ${name}: what it was unpacked to is damaged in the store, and unpacking it again gives something else`,
+        { cause, hint: 'run the command again: what was remembered of the package was dropped' },
+      )
+    })
+  }
 }
 
 /**
