@@ -6,7 +6,14 @@ import { enums } from 'openpgp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { verifyClearsigned, verifyDetached, type Keyring } from '../../src/deb/openpgp.ts'
 import { isPlinthError } from '../../src/errors.ts'
-import { clearsign, makeKey, signDetached, type TestKey } from '../support/keys.ts'
+import {
+  clearsign,
+  issuerOf,
+  makeKey,
+  signDetached,
+  type Issuer,
+  type TestKey,
+} from '../support/keys.ts'
 import { needs } from '../support/needs.ts'
 
 const text = 'Origin: Test\nSuite: stable\n- dashed\nDescription: two  \n'
@@ -45,6 +52,14 @@ beforeAll(async () => {
   }
 })
 
+const onlyKeyId = (key: TestKey): Issuer => ({ keyId: issuerOf(key).keyId })
+
+/** Somebody else whose fingerprint ends as the key's does, which is all a key ID says. */
+const namesake = (key: TestKey): Issuer => {
+  const { keyId, fingerprint } = issuerOf(key)
+  return { keyId, fingerprint: fingerprint.replace(/^./, (digit) => (digit === '0' ? '1' : '0')) }
+}
+
 interface Case {
   readonly name: string
   readonly document: () => Promise<string>
@@ -53,6 +68,8 @@ interface Case {
   readonly expected: string | (() => readonly string[])
   /** where we are stricter than gpgv, and why */
   readonly gpgvAccepts?: string
+  /** where gpgv refuses for another reason */
+  readonly gpgvSays?: RegExp
 }
 
 const cases: readonly Case[] = [
@@ -104,6 +121,64 @@ const cases: readonly Case[] = [
     document: () => clearsign(text, [keys.other]),
     trusted: () => [keys.good],
     expected: 'KEY_UNKNOWN',
+  },
+  {
+    name: 'a signature that names its key by ID only, as old ones do',
+    document: () => clearsign(text, [keys.good], { issuer: onlyKeyId(keys.good) }),
+    trusted: () => [keys.good],
+    expected: () => [keys.good.fingerprint],
+  },
+  {
+    name: 'a signature that names another key of the same ID',
+    document: () => clearsign(text, [keys.good], { issuer: namesake(keys.good) }),
+    trusted: () => [keys.good],
+    expected: 'KEY_UNKNOWN',
+    gpgvAccepts: 'gpgv goes on with the key ID when it does not know the fingerprint',
+  },
+  {
+    name: 'a signature by a subkey that names another key of its ID',
+    document: () =>
+      clearsign(text, [keys.sub], {
+        issuer: namesake({ ...keys.sub, fingerprint: keys.sub.subkeys[0]! }),
+      }),
+    trusted: () => [keys.sub],
+    expected: 'KEY_UNKNOWN',
+    gpgvAccepts: 'gpgv goes on with the key ID when it does not know the fingerprint',
+  },
+  {
+    name: 'an unknown key that goes by the ID of a trusted one',
+    document: () => clearsign(text, [keys.other], { issuer: onlyKeyId(keys.good) }),
+    trusted: () => [keys.good],
+    expected: 'SIGNATURE_INVALID',
+  },
+  {
+    name: 'an unknown key that goes by the fingerprint of a trusted one',
+    document: () => clearsign(text, [keys.other], { issuer: issuerOf(keys.good) }),
+    trusted: () => [keys.good],
+    expected: 'SIGNATURE_INVALID',
+  },
+  {
+    name: 'an unknown key with the ID of a trusted one, and a fingerprint of its own',
+    document: () => clearsign(text, [keys.other], { issuer: namesake(keys.good) }),
+    trusted: () => [keys.good],
+    expected: 'KEY_UNKNOWN',
+    gpgvSays: /BADSIG/,
+  },
+  {
+    name: 'a trusted key that goes by the name of another trusted one',
+    document: () => clearsign(text, [keys.good], { issuer: issuerOf(keys.other) }),
+    trusted: () => [keys.good, keys.other],
+    expected: 'SIGNATURE_INVALID',
+  },
+  {
+    name: 'a fingerprint beside which stands, unsigned, the ID of another key',
+    document: () =>
+      clearsign(text, [keys.good], {
+        issuer: { ...issuerOf(keys.good), unsignedKeyId: keys.other.fingerprint.slice(-16) },
+      }),
+    trusted: () => [keys.good, keys.other],
+    expected: 'KEY_UNKNOWN',
+    gpgvAccepts: 'gpgv does not look at the key ID when it knows the fingerprint',
   },
   {
     name: 'a changed byte',
@@ -405,7 +480,8 @@ describe.skipIf(!needs('gpgv').available)('verifyClearsigned() and gpgv agree', 
   const folder = mkdtempSync(join(tmpdir(), 'plinth-gpgv-'))
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  test.each(cases)('$name', async ({ document, trusted, expected, gpgvAccepts }) => {
+  test.each(cases)('$name', async (one) => {
+    const { document, trusted, expected, gpgvAccepts } = one
     const file = join(folder, 'InRelease')
     const keyring = join(folder, 'keyring.gpg')
     writeFileSync(file, await document())
@@ -416,6 +492,7 @@ describe.skipIf(!needs('gpgv').available)('verifyClearsigned() and gpgv agree', 
     })
     const accepted = /^\[GNUPG:\] GOODSIG /m.test(stdout)
     expect(accepted).toBe(gpgvAccepts !== undefined || typeof expected !== 'string')
-    expect(stdout).toMatch(gpgvSays.get(String(expected)) ?? /^/)
+    const says = accepted ? undefined : (one.gpgvSays ?? gpgvSays.get(String(expected)))
+    expect(stdout).toMatch(says ?? /^/)
   })
 })

@@ -125,6 +125,26 @@ export interface SignSpec {
   readonly hash?: openpgp.enums.hash
   /** seconds after `date`; what openpgp cannot make, `signPackets` below does */
   readonly expiresAfter?: number
+  /** whom the signature calls its maker, whoever that is */
+  readonly issuer?: Issuer
+}
+
+/** What a signature says of its maker (RFC 9580 §5.2.3.12 and §5.2.3.35). */
+export interface Issuer {
+  readonly keyId: string
+  /** none in signatures of old */
+  readonly fingerprint?: string
+  /** another key ID, where the signature does not cover it */
+  readonly unsignedKeyId?: string
+}
+
+const issuerSubpacket = 16
+
+/** As a key truly calls itself. */
+export function issuerOf({
+  fingerprint,
+}: TestKey): Required<Pick<Issuer, 'keyId' | 'fingerprint'>> {
+  return { keyId: fingerprint.slice(-16), fingerprint }
 }
 
 /** Signature packets over bytes, made without asking whether the keys may sign. */
@@ -136,6 +156,7 @@ export async function signPackets(
     date = new Date(Date.now() - day),
     hash = openpgp.enums.hash.sha256,
     expiresAfter,
+    issuer,
   }: SignSpec & { readonly type: openpgp.enums.signature },
 ): Promise<openpgp.Signature> {
   const list = new openpgp.PacketList<openpgp.SignaturePacket>()
@@ -150,10 +171,32 @@ export async function signPackets(
       packet.signatureNeverExpires = false
     }
     const [literal] = (await openpgp.createMessage({ binary: bytes })).packets
-    await sign(packet, signer, literal, date)
+    await sign(packet, issuer === undefined ? signer : calledAs(signer, issuer), literal, date)
+    if (issuer?.unsignedKeyId !== undefined) {
+      const body = Buffer.from(issuer.unsignedKeyId, 'hex')
+      ;(packet as unknown as { unhashedSubpackets: unknown[] }).unhashedSubpackets.push({
+        type: issuerSubpacket,
+        critical: false,
+        body,
+      })
+    }
     list.push(packet)
   }
   return new openpgp.Signature(list)
+}
+
+/** The same key under another name: `sign` writes into a signature what the key says of itself. */
+function calledAs(
+  signer: openpgp.SecretKeyPacket,
+  { keyId, fingerprint }: Issuer,
+): openpgp.SecretKeyPacket {
+  const named = Object.create(signer) as openpgp.SecretKeyPacket
+  const id = Object.create(signer.getKeyID()) as object
+  Object.assign(id, { bytes: Buffer.from(keyId, 'hex').toString('latin1') })
+  return Object.assign(named, {
+    getKeyID: () => id,
+    getFingerprintBytes: () => (fingerprint === undefined ? null : Buffer.from(fingerprint, 'hex')),
+  })
 }
 
 /** Clearsigns a text as `InRelease` is; keys with a subkey sign with that. */
