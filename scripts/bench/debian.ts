@@ -1,38 +1,41 @@
-/**
- * Debian minbase: plinth beside mmdebstrap and debootstrap, same mirror, same kind of output, in turns.
- *
- *   node scripts/run.mjs scripts/bench/debian.ts [--pairs 5] [--suite trixie]… [--output tar]…
- *
- * States of plinth's store:
- *   fresh      empty: indexes and packages are fetched, verified and decompressed
- *   packages   an earlier build has fetched and decompressed the packages; the image is made anew (--no-cache)
- *   unchanged  an earlier build has made the same image
- */
+// Debian minbase: plinth beside mmdebstrap and debootstrap, same mirror, same kind of output, in turns.
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
-import { measure, median, type Measured } from './measure.ts'
+import { readArguments, runScript, ScriptError, wholeNumber, words } from '../arguments.ts'
+import { findProgram, measure, median, type Measured } from './measure.ts'
 
-const { values } = parseArgs({
+const usage = `usage: npm run bench -- [--pairs N] [--suite SUITE]… [--output tar|tar.gz]…
+  Debian minbase: plinth beside mmdebstrap and debootstrap, on this machine, with the same mirror and the same
+  kind of output, in turns. Prints the medians as a table. Needs root, mmdebstrap and debootstrap.
+
+  --pairs N        how many runs of each (default 5)
+  --suite SUITE    may be given again (default trixie and bookworm)
+  --output KIND    a root filesystem as tar or tar.gz; may be given again (default both)
+
+  States of plinth's store:
+  fresh      empty: indexes and packages are fetched, verified and decompressed
+  packages   an earlier build has fetched and decompressed the packages; the image is made anew (--no-cache)
+  unchanged  an earlier build has made the same image
+`
+
+const { values } = readArguments(usage, {
   options: {
     pairs: { type: 'string', default: '5' },
     suite: { type: 'string', multiple: true, default: ['trixie', 'bookworm'] },
     output: { type: 'string', multiple: true, default: ['tar', 'tar.gz'] },
   },
 })
-const pairs = Number(values.pairs)
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
-if (!existsSync(cli)) throw new Error('build first: npm run build')
 const work = mkdtempSync(join(tmpdir(), 'plinth-bench-'))
 process.once('exit', () => rmSync(work, { recursive: true, force: true }))
 
 /** What the peers are told of the archive: as plinth's preset has it. */
 async function mirrorOf(suite: string): Promise<string> {
   const { debianSources } = await import('../../src/distro/deb/presets.ts')
-  const [main] = await debianSources({ suite, architecture: 'amd64' })
-  return main!.uris[0]!
+  const [first] = await debianSources({ suite, architecture: 'amd64' })
+  return first!.uris[0]!
 }
 
 const store = join(work, 'store')
@@ -69,34 +72,50 @@ async function peers(suite: string, output: string) {
   }
 }
 
-for (const suite of values.suite) {
-  for (const output of values.output) {
-    const { mmdebstrap, debootstrap } = await peers(suite, output)
-    const runs: Record<string, Measured[]> = {
-      mmdebstrap: [],
-      debootstrap: [],
-      fresh: [],
-      packages: [],
-      unchanged: [],
-    }
-    const add = async (name: string, run: () => Promise<Measured>) => {
-      const measured = await run()
-      runs[name]!.push(measured)
-      process.stderr.write(`${suite} ${output} ${name} ${measured.seconds.toFixed(2)} s\n`)
-    }
-    for (let pair = 0; pair < pairs; pair++) {
-      rmSync(store, { recursive: true, force: true })
-      await add('mmdebstrap', mmdebstrap)
-      await add('fresh', () => plinth(suite, output))
-      await add('packages', () => plinth(suite, output, ['--no-cache']))
-      await add('unchanged', () => plinth(suite, output))
-      await add('debootstrap', debootstrap)
-    }
-    report(suite, output, runs)
+async function main(): Promise<boolean> {
+  const pairs = wholeNumber('pairs', values.pairs, 1)
+  const suites = words('suite', values.suite)
+  const outputs = words('output', values.output, ['tar', 'tar.gz'])
+  if (!existsSync(cli)) throw new ScriptError('plinth is not built: npm run build')
+  for (const program of ['mmdebstrap', 'debootstrap']) {
+    if (!findProgram(program))
+      throw new ScriptError(`there is no ${program} to compare with: apt-get install ${program}`)
   }
+  for (const suite of suites) {
+    for (const output of outputs) {
+      const { mmdebstrap, debootstrap } = await peers(suite, output)
+      const runs: Record<string, Measured[]> = {
+        mmdebstrap: [],
+        debootstrap: [],
+        fresh: [],
+        packages: [],
+        unchanged: [],
+      }
+      const add = async (name: string, run: () => Promise<Measured>) => {
+        const measured = await run()
+        runs[name]!.push(measured)
+        process.stderr.write(`${suite} ${output} ${name} ${measured.seconds.toFixed(2)} s\n`)
+      }
+      for (let pair = 0; pair < pairs; pair++) {
+        rmSync(store, { recursive: true, force: true })
+        await add('mmdebstrap', mmdebstrap)
+        await add('fresh', () => plinth(suite, output))
+        await add('packages', () => plinth(suite, output, ['--no-cache']))
+        await add('unchanged', () => plinth(suite, output))
+        await add('debootstrap', debootstrap)
+      }
+      report(suite, output, runs, pairs)
+    }
+  }
+  return true
 }
 
-function report(suite: string, output: string, runs: Record<string, readonly Measured[]>): void {
+function report(
+  suite: string,
+  output: string,
+  runs: Record<string, readonly Measured[]>,
+  pairs: number,
+): void {
   const seconds = (name: string) => median(runs[name]!.map((run) => run.seconds))
   const range = (name: string) => {
     const all = runs[name]!.map((run) => run.seconds)
@@ -116,3 +135,5 @@ function report(suite: string, output: string, runs: Record<string, readonly Mea
     )
   }
 }
+
+await runScript(main)

@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
+import path from 'node:path'
+import process from 'node:process'
+import { ScriptError } from '../arguments.ts'
 
 /** What one run of a command took. */
 export interface Measured {
@@ -36,7 +39,7 @@ export async function measure(
   const sample = setInterval(() => (nodeMemory = Math.max(nodeMemory, memoryOf(child.pid))), 50)
   const code = await ended.finally(() => clearInterval(sample))
   if (code !== 0)
-    throw new Error(
+    throw new ScriptError(
       `${command.join(' ')} failed (${code}):\n${Buffer.concat(output).toString().slice(-4000)}`,
     )
   return { seconds, nodeMemory }
@@ -63,6 +66,18 @@ function memoryOf(pid: number | undefined): number {
     }
   }
   return total
+}
+
+/** Whether PATH has a program of this name. */
+export function findProgram(name: string): boolean {
+  return (process.env['PATH'] ?? '').split(':').some((directory) => {
+    try {
+      accessSync(path.join(directory, name), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
 }
 
 export function median(values: readonly number[]): number {

@@ -1,4 +1,4 @@
-// npm run bench [-- suite…]: plinth beside its peers, on this machine, in one run. See debian.ts.
+// npm run bench: plinth beside its peers, on this machine, in one run. `npm run bench -- --help` says more.
 import { spawnSync } from 'node:child_process'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'

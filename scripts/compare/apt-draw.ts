@@ -11,18 +11,31 @@ export function seededRandom(seed: number): () => number {
   }
 }
 
+/** What sets are like. */
+export interface DrawOptions {
+  /** packages in a set, at most; default 30 */
+  readonly size?: number
+  /** how many sets (0 to 1) name versions, suites, what is only provided or to be left out; default 0.4 */
+  readonly spice?: number
+}
+
 /**
  * Draws one request of 1 to 30 packages from an index: mostly plain names, small sets more often than
  * large ones; some with a version or a suite, some to leave out, some that are only provided.
  */
-export function drawSet(universe: Universe, names: Names, random: () => number): readonly string[] {
+export function drawSet(
+  universe: Universe,
+  names: Names,
+  random: () => number,
+  { size: largest = 30, spice: share = 0.4 }: DrawOptions = {},
+): readonly string[] {
   const pick = <T>(list: readonly T[]): T => {
     const found = list[Math.floor(random() * list.length)]
     if (found === undefined) throw new RangeError('nothing to draw from')
     return found
   }
-  const size = 1 + Math.floor(30 * random() ** 2)
-  const spice = random() < 0.4
+  const size = 1 + Math.floor(largest * random() ** 2)
+  const spice = random() < share
   const set: string[] = []
   while (set.length < size) {
     const name = pick(names.real)

@@ -1,23 +1,18 @@
-// node scripts/run.mjs scripts/compare/mmdebstrap.ts [--suite bookworm,trixie]
-//   [--variant essential,apt,minbase,important] [--include a,b]… [--store DIR] [--cache DIR] [--keep DIR]
-// Builds the same Debian with mmdebstrap and with plinth, from the same sources at the same time, and
-// compares the two root filesystems path by path: type, mode, owner, link target, device, extended
-// attributes, content, and modification time. What may differ is the table in mmdebstrap-table.ts.
-// As root it also asks the dpkg and apt inside of plinth's tree whether all is well. Exits 1 when anything
-// differs. --cache keeps mmdebstrap's archives for the next run, --keep both archives of this one.
 import { access, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { $ } from 'zx'
 import type { Plan } from '../../src/plan.ts'
+import { readArguments, runScript, ScriptError, words } from '../arguments.ts'
 import { inspectRoots } from './inside-root.ts'
 import { compareTrees, type TreeDifference } from './compare-trees.ts'
 import { normalisations } from './mmdebstrap-table.ts'
 import { readRootTar } from './root-tar.ts'
+
+const variants = ['essential', 'apt', 'minbase', 'important'] as const
 
 /** What is built by both. */
 interface Subject {
@@ -26,10 +21,25 @@ interface Subject {
   readonly include: readonly string[]
 }
 
-const { values: options } = parseArgs({
+const usage = `usage: node scripts/run.mjs scripts/compare/mmdebstrap.ts [option]…
+  Builds the same Debian with mmdebstrap and with plinth, from the same sources at the same time, and
+  compares the two root filesystems path by path: type, mode, owner, link target, device, extended
+  attributes, content, and modification time. What may differ is the table in mmdebstrap-table.ts.
+  As root it also asks the dpkg and apt inside of plinth's tree whether all is well. Exits 1 when anything
+  differs.
+
+  --suite A,B      default bookworm,trixie
+  --variant A,B    of ${variants.join(', ')}, buildd, standard (default: the first four)
+  --include a,b    more packages; given again: another comparison
+  --store DIR      plinth's store (default: an empty one)
+  --cache DIR      keep mmdebstrap's archives there for the next run
+  --keep DIR       keep both archives of this run there
+`
+
+const { values: options } = readArguments(usage, {
   options: {
     suite: { type: 'string', default: 'bookworm,trixie' },
-    variant: { type: 'string', default: 'essential,apt,minbase,important' },
+    variant: { type: 'string', default: variants.join() },
     include: { type: 'string', multiple: true, default: [''] },
     store: { type: 'string' },
     cache: { type: 'string' },
@@ -39,14 +49,18 @@ const { values: options } = parseArgs({
 const checkout = fileURLToPath(new URL('../../', import.meta.url))
 const shell = $({ quiet: true, env: { ...process.env, LC_ALL: 'C.UTF-8' } })
 
-process.exitCode = (await main()) ? 0 : 1
+await runScript(main)
 
 async function main(): Promise<boolean> {
+  const suites = words('suite', [options.suite])
+  const asked = words('variant', [options.variant], [...variants, 'buildd', 'standard'])
+  if ((await $({ nothrow: true, quiet: true })`mmdebstrap --version`).exitCode !== 0)
+    throw new ScriptError('there is no mmdebstrap to compare with: apt-get install mmdebstrap')
   const work = await mkdtemp(path.join(tmpdir(), 'compare-mmdebstrap-'))
   try {
     let equal = true
-    for (const suite of options.suite.split(',')) {
-      for (const variant of options.variant.split(',')) {
+    for (const suite of suites) {
+      for (const variant of asked) {
         for (const include of options.include) {
           const names = include.split(',').filter((name) => name !== '')
           equal = (await compare({ suite, variant, include: names }, work)) && equal
