@@ -1,117 +1,179 @@
 import { createRequire } from 'node:module'
-import type { Transform } from 'node:stream'
-import { ReadableStream } from 'node:stream/web'
-import { transformed } from './transformed.ts'
+import path from 'node:path'
+import process from 'node:process'
+import { unxzWasm } from './xz-wasm.ts'
 
-/** The part of the native binding used here. */
-interface NativeXz {
-  readonly CONCATENATED: number
-  createStream(
-    coder: 'streamDecoder',
-    options: { flags: number; memlimit: number; bufsize: number },
-  ): Transform
+/**
+ * The part of liblzma's binding used here: one lzma_code() on Node's thread pool at a time. Its own stream class
+ * holds all that a piece of input expands to, which for xz may be a seven-thousandfold.
+ */
+interface Coder {
+  code(
+    action: number,
+    input: Buffer,
+    inputOffset: number,
+    inputLength: number,
+    output: Buffer,
+    outputOffset: number,
+    done: (status: number, inputLeft: number, outputLeft: number) => void,
+  ): void
+  close(): void
 }
 
-/** xz's largest preset needs 65 MiB to decode; a stream that asks for more than this is not a package's. */
-const memoryLimit = 512 * 1024 * 1024
+interface Binding {
+  readonly STREAM_DECODE: number
+  readonly LZMA: new (mode: number, options: object) => Coder
+}
+
+/** What lzma_code() is asked for, and answers (lzma/base.h). */
+const action = { run: 0, finish: 3 } as const
+const status = { ok: 0, streamEnd: 1, memory: 5, memoryLimit: 6 } as const
+
+/** xz's largest preset asks for 64 MiB; a stream that asks for more than this is not a package's. */
+const maxDictionary = 512 * 1024 * 1024
+
+const outputSize = 256 * 1024
 
 /**
  * Decompresses xz (all filters and checks, concatenated streams). liblzma's binding decodes on Node's
- * thread pool; where it has no build (musl), a WebAssembly decoder does, without the x86 filter and SHA-256
- * checks that no Debian package uses.
+ * thread pool; where it has no build, a WebAssembly decoder does. No more is decoded than is asked for.
  */
-export function unxz(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+export async function* unxz(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   native ??= load()
-  return native === 'missing' ? unxzWasm(chunks) : unxzNative(chunks, native)
+  const sane = dictionaryChecked(chunks)
+  if (native === 'missing') {
+    yield* unxzWasm(sane)
+    return
+  }
+  const coder = native()
+  try {
+    yield* decoded(sane, coder)
+  } finally {
+    coder.close()
+  }
 }
 
 /** Whether `error` means that a stream asks for more memory than allowed. */
 export function isXzMemoryError(error: unknown): boolean {
-  const { name, message } = error as Error
-  return name === 'LZMA_MEMLIMIT_ERROR' || / error code [34]$/.test(message)
+  return error instanceof XzError
+    ? error.status === status.memory || error.status === status.memoryLimit
+    : / error code [34]$/.test((error as Error).message)
 }
 
-let native: NativeXz | 'missing' | undefined
+class XzError extends Error {
+  readonly status: number
 
-function load(): NativeXz | 'missing' {
+  constructor(code: number) {
+    super(`liblzma: error ${code}`)
+    this.status = code
+  }
+}
+
+let native: (() => Coder) | 'missing' | undefined
+
+/**
+ * The library's prebuilt binding itself: what its install script may have compiled against the machine's own
+ * liblzma is older, and its stream class stands in the way.
+ */
+function load(): (() => Coder) | 'missing' {
   try {
-    return createRequire(import.meta.url)('lzma-native') as NativeXz
+    const require = createRequire(import.meta.url)
+    const library = path.dirname(path.dirname(require.resolve('node-liblzma')))
+    const file = path.join(
+      library,
+      `prebuilds/${process.platform}-${process.arch}/node-liblzma.node`,
+    )
+    const { LZMA, STREAM_DECODE } = require(file) as Binding
+    const options = { filters: [], preset: 6, mode: 2, threads: 1, check: 0 }
+    return () => new LZMA(STREAM_DECODE, options)
   } catch {
     return 'missing'
   }
 }
 
-function unxzNative(chunks: AsyncIterable<Uint8Array>, xz: NativeXz): AsyncIterable<Uint8Array> {
-  const decoder = xz.createStream('streamDecoder', {
-    flags: xz.CONCATENATED,
-    memlimit: memoryLimit,
-    bufsize: 256 * 1024,
-  })
-  return transformed(slices(chunks), decoder)
+async function* decoded(
+  chunks: AsyncIterable<Uint8Array>,
+  coder: Coder,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) yield* step(chunk, action.run, coder)
+  yield* step(new Uint8Array(), action.finish, coder)
 }
 
-/** xz expands at most some 7000-fold, and the binding holds all that one piece of input gives. */
-const sliceSize = 8 * 1024
-
-async function* slices(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) {
-    for (let at = 0; at < chunk.length; at += sliceSize) yield chunk.subarray(at, at + sliceSize)
-  }
-}
-
-/** The same by WebAssembly; exported so that both decoders pass the same tests. */
-export async function* unxzWasm(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const module = await import('xz-decompress')
-  const { XzReadableStream } = (module as unknown as { default?: typeof module }).default ?? module
-  const pieces = cutAtFooters(chunks)
-  try {
-    for (let streams = 0; ; streams++) {
-      const first = await afterPadding(pieces)
-      if (first === undefined && streams > 0) return
-      let head = first
-      const input = new ReadableStream<Uint8Array>(
-        {
-          async pull(controller) {
-            const piece = head ?? (await pieces.next()).value
-            head = undefined
-            if (piece === undefined) controller.close()
-            else controller.enqueue(piece)
-          },
-        },
-        { highWaterMark: 0 },
-      )
-      yield* new XzReadableStream(input) as unknown as AsyncIterable<Uint8Array>
-    }
-  } finally {
-    await pieces.return(undefined)
+async function* step(
+  chunk: Uint8Array,
+  what: number,
+  coder: Coder,
+): AsyncGenerator<Uint8Array, void> {
+  const input = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+  let left = input.length
+  for (let more = left > 0 || what === action.finish; more;) {
+    const output = Buffer.allocUnsafeSlow(outputSize)
+    const result = await new Promise<readonly [number, number, number]>((resolve) => {
+      coder.code(what, input, input.length - left, left, output, 0, (...answer) => resolve(answer))
+    })
+    const [code, inputLeft, outputLeft] = result
+    if (code !== status.ok && code !== status.streamEnd) throw new XzError(code)
+    left = inputLeft
+    if (outputLeft < outputSize) yield output.subarray(0, outputSize - outputLeft)
+    // a full output may have more behind it
+    more = code !== status.streamEnd && (left > 0 || outputLeft === 0 || what === action.finish)
   }
 }
 
 /**
- * Input in pieces that end wherever a stream may end: the decoder reads one stream and forgets what it was
- * given beyond it. A stream ends with `YZ` (xz file format, 2.1.2.4).
+ * Passes chunks on once the first block's dictionary is known to be of a sane size (xz file format, 3.1 and
+ * 5.3.1). Later blocks go unasked: memory is touched only as output comes, and that is limited by the caller.
  */
-async function* cutAtFooters(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let last = 0
+async function* dictionaryChecked(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  // stream header, and a block header of at most 1024 bytes
+  const needed = 12 + 1024
+  let head: Uint8Array | undefined = new Uint8Array()
   for await (const chunk of chunks) {
-    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-    let start = 0
-    if (last === 0x59 && bytes[0] === 0x5a) yield bytes.subarray(0, (start = 1))
-    for (let at = bytes.indexOf('YZ', start); at >= 0; at = bytes.indexOf('YZ', start)) {
-      yield bytes.subarray(start, at + 2)
-      start = at + 2
+    if (head === undefined) yield chunk
+    else {
+      head = Buffer.concat([head, chunk])
+      if (head.length < needed) continue
+      check(head)
+      yield head
+      head = undefined
     }
-    if (start < bytes.length) yield bytes.subarray(start)
-    last = bytes.at(-1) ?? last
   }
+  if (head === undefined) return
+  check(head)
+  yield head
 }
 
-/** The next piece that holds more than the zero bytes allowed between streams, without them. */
-async function afterPadding(pieces: AsyncGenerator<Uint8Array>): Promise<Uint8Array | undefined> {
-  for (;;) {
-    const { done, value } = await pieces.next()
-    if (done) return undefined
-    const start = value.findIndex((byte) => byte !== 0)
-    if (start >= 0) return value.subarray(start)
-  }
+function check(head: Uint8Array): void {
+  const bits = dictionaryBits(head)
+  if (bits === undefined) return
+  const size = (2 | (bits & 1)) * 2 ** (Math.floor(bits / 2) + 11)
+  if (size > maxDictionary) throw new XzError(status.memoryLimit)
 }
+
+/** The property byte of the first block's LZMA2 filter; undefined where there is none to be seen. */
+function dictionaryBits(head: Uint8Array): number | undefined {
+  let at = 12
+  const next = (): number => head[at++] ?? 0
+  const integer = (): number => {
+    let value = 0
+    for (let scale = 1; scale < 2 ** 56; scale *= 128) {
+      const byte = next()
+      value += (byte & 127) * scale
+      if (byte < 128) break
+    }
+    return value
+  }
+  if (next() === 0) return undefined
+  const flags = next()
+  if (flags & 0x40) integer()
+  if (flags & 0x80) integer()
+  for (let filter = 0; filter <= (flags & 3); filter++) {
+    const id = integer()
+    const size = integer()
+    if (id === lzma2) return head[at]
+    at += size
+  }
+  return undefined
+}
+
+const lzma2 = 0x21

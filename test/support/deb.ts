@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
 import * as zlib from 'node:zlib'
 import type { Compression } from '../../src/archive/decompress.ts'
@@ -209,10 +208,8 @@ export async function compressBytes(bytes: Uint8Array, compression: Compression)
 
 async function xzByBinding(bytes: Uint8Array): Promise<Buffer | undefined> {
   try {
-    const binding = createRequire(import.meta.url)('lzma-native') as {
-      compress(bytes: Buffer, options: object): Promise<Buffer>
-    }
-    return await binding.compress(Buffer.from(bytes), { threads: 1 })
+    const { xzAsync } = await import('node-liblzma')
+    return await xzAsync(Buffer.from(bytes), { threads: 1 })
   } catch {
     return undefined
   }
