@@ -30,9 +30,13 @@ describe.skipIf(!available)("the tree is mmdebstrap's", { timeout: 600_000 }, ()
       { env: { TMPDIR: work } },
     )
 
-  test.each(['bookworm', 'trixie'])('%s, minbase', async (suite) => {
-    const { code, stdout, stderr } = await compare('--suite', suite, '--variant', 'minbase')
+  // the smallest that has what the suite is special for: bookworm, usrmerge; trixie, apt and all else
+  test.each([
+    ['bookworm', 'essential'],
+    ['trixie', 'minbase'],
+  ])('%s, %s', async (suite, variant) => {
+    const { code, stdout, stderr } = await compare('--suite', suite, '--variant', variant)
     expect(code, stdout + stderr).toBe(0)
-    expect(stdout).toMatch(new RegExp(`^${suite} minbase: \\d{4,} paths, 0 differ\n$`))
+    expect(stdout).toMatch(new RegExp(`^${suite} ${variant}: \\d{4,} paths, 0 differ\n$`))
   })
 })
