@@ -49,6 +49,11 @@ const { values: options } = readArguments(usage, {
 const checkout = fileURLToPath(new URL('../../', import.meta.url))
 const shell = $({ quiet: true, env: { ...process.env, LC_ALL: 'C.UTF-8' } })
 
+/** What plinth calls the machine while scripts run: some write it down. */
+const hostname = 'plinth'
+const namedMachine = ['unshare', '--uts', 'sh', '-c', `hostname ${hostname} && exec "$@"`, 'sh']
+const isRoot = process.getuid?.() === 0
+
 await runScript(main)
 
 async function main(): Promise<boolean> {
@@ -81,7 +86,7 @@ async function compare(subject: Subject, work: string): Promise<boolean> {
     await readRootTar(own),
     normalisations,
   )
-  const complaints = process.getuid?.() === 0 ? await inspectRoots(peer, own, work) : []
+  const complaints = isRoot ? await inspectRoots(peer, own, work) : []
   console.log(
     `${title}: ${paths} paths, ${differences.length} differ` +
       (complaints.length > 0 ? `, ${complaints.length} complaints` : ''),
@@ -130,14 +135,37 @@ async function buildBoth(
     await writeFile(sources, plan.files['etc/apt/sources.list.d/debian.sources'] ?? '')
     const partial = `${peer}.partial`
     const more = include.length > 0 ? [`--include=${include.join(',')}`] : []
-    const env = { ...process.env, LC_ALL: 'C.UTF-8', SOURCE_DATE_EPOCH: String(plan.epoch) }
+    const setup = `echo ${hostname} >"$1/etc/hostname" && : >"$1/etc/resolv.conf"`
+    const argv = [
+      '--quiet',
+      `--variant=${variant}`,
+      '--format=tar',
+      `--setup-hook=${setup}`,
+      ...more,
+      suite,
+      partial,
+      sources,
+    ]
     await $({
       quiet: true,
-      env,
-    })`mmdebstrap --quiet --variant=${variant} --format=tar ${more} ${suite} ${partial} ${sources}`
+      env: scriptEnvironment(plan.epoch),
+    })`${isRoot ? namedMachine : []} mmdebstrap ${argv}`
     await rename(partial, peer)
   }
   return [own, peer]
+}
+
+/**
+ * mmdebstrap hands on what it was given, and scripts heed some of it: PYTHON…, for one. It works in /tmp, not
+ * in TMPDIR: where the user apt downloads as cannot go, root downloads, and owns apt's directories then.
+ */
+function scriptEnvironment(epoch: number): NodeJS.ProcessEnv {
+  const kept = ['PATH', 'HOME', 'http_proxy', 'https_proxy', 'no_proxy']
+  return {
+    ...Object.fromEntries(kept.map((name) => [name, process.env[name]])),
+    LC_ALL: 'C.UTF-8',
+    SOURCE_DATE_EPOCH: String(epoch),
+  }
 }
 
 async function exists(file: string): Promise<boolean> {
@@ -153,7 +181,7 @@ async function print({ path: name, what, contents }: TreeDifference, work: strin
   const files = ['mmdebstrap', 'plinth'].map((side) => path.join(work, side))
   await Promise.all(files.map((file, side) => writeFile(file, contents[side]!, 'latin1')))
   const diff = await shell({ nothrow: true })`diff -U1 ${files[0]} ${files[1]}`
-  const lines = diff.stdout.split('\n').slice(2, 62)
+  const lines = diff.stdout.split('\n').slice(2, 32)
   console.log(
     lines
       .map((line) => `      ${line}`)

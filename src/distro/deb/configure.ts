@@ -2,6 +2,7 @@ import type { Digest } from '../../digest.ts'
 import type { Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
 import type { RunRequest, Workspace } from '../../ports.ts'
+import { file, owned, scratch, stubs } from './configure-stubs.ts'
 import type { ControlFile } from './unpacked-record.ts'
 
 /** A package as configuring needs it. */
@@ -33,30 +34,6 @@ export interface ConfigureDeps {
   readonly onProgress?: ((done: number) => void) | undefined
 }
 
-/** Where late packages and the control files of others lie meanwhile; not part of the image. */
-const scratch = 'var/cache/plinth'
-
-/** What a service script must not do while an image is made: policy-rc.d says no (invoke-rc.d(8)). */
-const policy = '#!/bin/sh\nexit 101\n'
-/**
- * Programs that only say "done" meanwhile. ischroot: no init runs here, as in a chroot, and libc6 would wait
- * for one. sync: would flush every disk of the machine for files that live only until they are packed.
- * dpkg-maintscript-helper: acts on upgrades only, and nothing here was installed before.
- */
-const idle = ['usr/bin/ischroot', 'usr/bin/sync', 'usr/bin/dpkg-maintscript-helper'] as const
-const noDaemon = '#!/bin/sh\necho "start-stop-daemon is off while the image is built"\n'
-
-/**
- * Paths that exist only while configuring. What a run left there is no change of the image: a file that the
- * base has at such a path stays as it was.
- */
-export const configureStubs: readonly string[] = [
-  'usr/sbin/policy-rc.d',
-  'usr/sbin/start-stop-daemon',
-  ...idle,
-  scratch,
-]
-
 /**
  * Lets the distribution's own scripts configure packages that lie unpacked in the workspace: preinsts
  * (base-passwd first: it makes the users), then dpkg, which orders, configures and runs triggers. As on a
@@ -74,7 +51,10 @@ export async function configureDebs(
   const late = packages.filter((pkg) => pkg.late)
   const preinsts = packages.filter((pkg) => pkg.preinst && !pkg.late)
   preinsts.sort((a, b) => Number(b.name === 'base-passwd') - Number(a.name === 'base-passwd'))
-  await deps.workspace.write([...stubs(options), ...scratchFiles(preinsts, late)])
+  await deps.workspace.write([
+    ...stubs((path) => options.has(path)),
+    ...scratchFiles(preinsts, late),
+  ])
   const dpkg = packages.find(({ name }) => name === 'dpkg')
   const session = new Session({ epoch: options.epoch, dpkg: dpkg?.version ?? '' }, deps)
 
@@ -84,21 +64,12 @@ export async function configureDebs(
 
   const core = packages.filter((pkg) => pkg.core)
   if (core.length < packages.length) {
-    await session.dpkg('configure', ['--configure', ...core.map(dpkgName)])
+    const names = core.map(dpkgName)
+    await session.dpkg('configure', [...triggersLater, '--configure', ...names], 'tolerant')
     await grow(packages.slice(core.length), session)
   }
   await session.dpkg('configure', ['--configure', '-a'])
   await deps.workspace.write(await downloadDirectories(deps.workspace, options.epoch))
-}
-
-function stubs({ has }: Pick<ConfigureOptions, 'has'>): Entry[] {
-  const entries = [file('usr/sbin/policy-rc.d', policy, 0o755)]
-  for (const path of idle) {
-    if (has(path)) entries.push({ type: 'symlink', path, mode: 0o777, target: 'true', ...owned })
-  }
-  if (has('usr/sbin/start-stop-daemon'))
-    entries.push(file('usr/sbin/start-stop-daemon', noDaemon, 0o755))
-  return entries
 }
 
 function scratchFiles(
@@ -126,14 +97,6 @@ function scratchFiles(
   return entries
 }
 
-const owned = { uid: 0, gid: 0, mtime: 0 }
-
-function file(path: string, content: string | Buffer, mode: number): Entry {
-  const bytes = Buffer.from(content as Buffer)
-  const { length: size } = bytes
-  return { type: 'file', path, mode, ...owned, size, content: { kind: 'bytes', bytes } }
-}
-
 function controlDirectory(pkg: ConfigurePackage): string {
   return `${scratch}/${pkg.name}_${pkg.architecture}`
 }
@@ -152,9 +115,8 @@ async function grow(packages: readonly ConfigurePackage[], session: Session): Pr
   const flush = async () => {
     if (late.length > 0)
       await session.dpkg('unpack', ['--unpack', ...late.map((pkg) => `/${lateFile(pkg)}`)])
-    // triggers wait for the end, as they do with apt
     if (waiting.length > 0)
-      await session.dpkg('configure', ['--no-triggers', '--configure', ...waiting], 'tolerant')
+      await session.dpkg('configure', [...triggersLater, '--configure', ...waiting], 'tolerant')
     late = []
     waiting = []
   }
@@ -166,6 +128,9 @@ async function grow(packages: readonly ConfigurePackage[], session: Session): Pr
   }
   await flush()
 }
+
+/** Once, at the end, as with apt: ldconfig alone is a good part of a small build. */
+const triggersLater = ['--no-triggers']
 
 function dpkgName({ name, architecture }: ConfigurePackage): string {
   return architecture === 'all' ? name : `${name}:${architecture}`

@@ -55,13 +55,10 @@ export function dpkgDatabase(
     ),
   ]
 
-  const sorted = [...packages].toSorted((a, b) =>
-    a.name < b.name ? -1 : a.name > b.name ? 1 : a.architecture < b.architecture ? -1 : 1,
-  )
-  let status = ''
+  const stanzas = new Map<string, string>()
   const fileTriggers: string[] = []
   const namedTriggers = new Map<string, string[]>()
-  for (const pkg of sorted) {
+  for (const pkg of packages) {
     const { deb } = pkg
     const conffiles = conffilePaths(deb.controlFiles).map(({ path, removeOnUpgrade }) => ({
       path,
@@ -69,7 +66,9 @@ export function dpkgDatabase(
       md5: md5Of(deb, path) ?? 'newconffile',
       removeOnUpgrade,
     }))
-    status += `${statusStanza(deb.control, { status: 'install ok unpacked', conffiles }, pkg.name)}\n`
+    const stanza = statusStanza(deb.control, { status: 'install ok unpacked', conffiles }, pkg.name)
+    // dpkg keeps them by name, then architecture; a blank comes before whatever a name may hold
+    stanzas.set(`${pkg.name} ${pkg.architecture}`, `${stanza}\n`)
 
     const info = `${home}/info/${pkg.multiArch === 'same' ? `${pkg.name}:${pkg.architecture}` : pkg.name}`
     const list = [...(deb.rootListed ? ['/.'] : []), ...pkg.list.map((path) => `/${path}`)]
@@ -93,9 +92,9 @@ export function dpkgDatabase(
       else namedTriggers.set(trigger, [...(namedTriggers.get(trigger) ?? []), `${interested}\n`])
     }
   }
-  entries.push(file(`${home}/status`, status))
-  if (fileTriggers.length > 0)
-    entries.push(file(`${home}/triggers/File`, fileTriggers.toSorted().join('')))
+  const inOrder = [...stanzas.keys()].toSorted().map((key) => stanzas.get(key))
+  entries.push(file(`${home}/status`, inOrder.join('')))
+  if (fileTriggers.length > 0) entries.push(file(`${home}/triggers/File`, fileTriggers.join('')))
   for (const [trigger, lines] of namedTriggers)
     entries.push(file(`${home}/triggers/${trigger}`, lines.join('')))
   return entries

@@ -8,7 +8,8 @@ import { quantity } from '../../quantity.ts'
 import { applyChanges, type Tree } from '../../rootfs/tree.ts'
 import { contentReader, type ContentReader } from '../../store/content.ts'
 import { cleanUp } from './cleanup.ts'
-import { configureDebs, configureStubs } from './configure.ts'
+import { configureDebs } from './configure.ts'
+import { withoutStubs } from './configure-stubs.ts'
 import { unpackSystem, type OpenedDeb, type UnpackingSystem } from './rootfs.ts'
 import { ensureUnpacked, unpackDeb } from './unpack.ts'
 
@@ -124,9 +125,7 @@ export async function installDebs(
   using contents = contentReader(deps.store)
   const { system, workspace } = await unpack(plan, opened, contents, deps)
   const changes = await configure(plan, system, workspace, deps)
-  const kept = changes.filter(
-    ({ path }) => !configureStubs.some((stub) => path === stub || path.startsWith(`${stub}/`)),
-  )
+  const kept = withoutStubs(changes, (path) => system.tree.has(path))
   return cleanUp(applyChanges(system.tree, kept))
 }
 
