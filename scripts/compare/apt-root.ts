@@ -109,7 +109,7 @@ export async function openAptRoot(options: {
       await writeFile(path.join(directory, name), statusText(universe, installed))
       // in memory: what lies on the disk is of the empty system
       const status = `Dir::State::status=${inside}/${name}`
-      argv = ['-o', status, '-o', 'Dir::Cache::pkgcache=', ...argv]
+      argv = [...argv, '-o', status, '-o', 'Dir::Cache::pkgcache=']
     }
     const { exitCode, stdout, stderr } = await apt(['-s', '-q', ...argv])
     await rm(path.join(directory, name), { force: true })
@@ -125,7 +125,7 @@ export async function openAptRoot(options: {
     async install({ variant, include, recommends }) {
       const shared = [recommends ? '--install-recommends' : '--no-install-recommends']
       if (variant === 'custom') return ask([...shared, 'install', ...include], new Map())
-      if (variant !== 'apt') shared.push('-o', 'pkgCacheGen::ForceEssential=,')
+      if (variant !== 'apt') shared.push(...aptIsNotEssential)
       const leftOut = include.filter((one) => one.endsWith('-') && !isName(universe, one))
       const first = await ask(
         variant === 'apt'
@@ -139,6 +139,13 @@ export async function openAptRoot(options: {
     },
   }
 }
+
+/** As mmdebstrap tells apt; caches that were made before would still say otherwise. */
+const aptIsNotEssential = [
+  'pkgCacheGen::ForceEssential=,',
+  'Dir::Cache::pkgcache=pkgcache.bare.bin',
+  'Dir::Cache::srcpkgcache=srcpkgcache.bare.bin',
+].flatMap((setting) => ['-o', setting])
 
 /** What a variant adds to the essential packages, as mmdebstrap asks for it. */
 function named(

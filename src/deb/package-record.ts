@@ -14,6 +14,7 @@ export type RelationField =
   | 'Pre-Depends'
   | 'Depends'
   | 'Recommends'
+  | 'Suggests'
   | 'Conflicts'
   | 'Breaks'
   | 'Replaces'

@@ -64,6 +64,37 @@ describe('solve() chooses as apt does', () => {
       expected: 'a c',
     },
     {
+      name: 'nothing that only a package needs that failed',
+      stanzas: [
+        depends('a', 'b | c'),
+        depends('b', 'lib, d'),
+        depends('lib', 'base'),
+        depends('d', 'e'),
+        depends('e', 'nothing'),
+        ...['base', 'c'].map((name) => stanza(name)),
+      ],
+      include: 'a',
+      expected: 'a c',
+    },
+    ...[
+      { name: 'that another suggests', c: { Suggests: 'x | lib' }, lib: {} },
+      { name: 'that another recommends', c: { Recommends: 'v' }, lib: { Provides: 'v' } },
+      { name: 'that is essential', c: {}, lib: { Essential: 'yes' } },
+    ].map(({ name, c, lib }) => ({
+      name: `what a package needs that failed, and ${name}`,
+      stanzas: [
+        depends('a', 'b | c'),
+        depends('b', 'lib, d'),
+        stanza('lib', { Depends: 'base', ...lib }),
+        depends('d', 'e'),
+        depends('e', 'nothing'),
+        stanza('base'),
+        stanza('c', c),
+      ],
+      include: 'a',
+      expected: 'a base c lib',
+    })),
+    {
       name: 'an alternative that is there anyway',
       stanzas: [depends('a', 'b | c'), stanza('b'), stanza('c')],
       include: 'c a',

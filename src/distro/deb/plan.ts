@@ -12,7 +12,7 @@ import { loadIndexes, type LoadedIndex, type RepositoryDeps } from './repository
 import { resolveSources, sourceFiles } from './resolve-sources.ts'
 
 /** Raised when the same request and indexes give another plan. */
-const recordKind = 'plan-2'
+const recordKind = 'plan-3'
 
 /** What is planned. */
 export interface DebPlanRequest {

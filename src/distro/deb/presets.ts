@@ -102,9 +102,10 @@ export async function ubuntuKeyring(): Promise<Keyring> {
   return { keys: [await bundledKey('ubuntu-archive.asc')] }
 }
 
-/** `recipes/keys` is at the package's root, as far from `src/distro/deb` as from `dist/distro/deb`. */
+/** `recipes/keys` is at the package's root; built, this module is part of a file in `dist/lib`. */
 async function bundledKey(name: string): Promise<Uint8Array> {
-  return readFile(fileURLToPath(new URL(`../../../recipes/keys/${name}`, import.meta.url)))
+  const root = import.meta.url.endsWith('.ts') ? '../../../' : '../../'
+  return readFile(fileURLToPath(new URL(`${root}recipes/keys/${name}`, import.meta.url)))
 }
 
 function mirrors(given: readonly string[] | undefined, own: string): readonly string[] {

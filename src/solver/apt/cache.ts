@@ -11,7 +11,8 @@ export const dependencyFields = [
   'Breaks',
   'Recommends',
 ] as const
-export type DependencyField = (typeof dependencyFields)[number]
+/** Suggestions bind nobody; they only keep what is there anyway. */
+export type DependencyField = (typeof dependencyFields)[number] | 'Suggests'
 
 /** A name in one architecture: real, virtual, both, or only spoken of. */
 export interface Package {
@@ -67,7 +68,7 @@ export function isNegative(field: DependencyField): boolean {
 
 /** Whether a package is broken while this field is not met. */
 export function isCritical(field: DependencyField): boolean {
-  return field !== 'Recommends'
+  return field !== 'Recommends' && field !== 'Suggests'
 }
 
 /**
@@ -230,6 +231,14 @@ function readDependencies(cache: Cache, version: Version): readonly DependencyGr
     if (sibling !== version.package) groups.push(...betweenSiblings(version, sibling))
   }
   return groups
+}
+
+/** What a version suggests, in order. */
+export function suggestions(cache: Cache, version: Version): readonly Dependency[] {
+  return version.record
+    .relations('Suggests')
+    .flat()
+    .flatMap((relation) => dependenciesOf(cache, version, 'Suggests', relation))
 }
 
 function dependenciesOf(

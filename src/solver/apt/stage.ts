@@ -7,6 +7,7 @@ import { refuse } from './refuse.ts'
 import { switchReleases, setCandidate } from './release.ts'
 import { candidateOf, type Asked } from './request.ts'
 import { resolveProblems } from './resolve.ts'
+import { sweep } from './sweep.ts'
 
 /**
  * One run of what `apt-get install` decides: from what is in place and what is asked for to the
@@ -93,7 +94,10 @@ function solveInOrder(
   switchReleases(marks, stage.asked)
   for (const version of install) marker.install(version.package, true, { asked: true })
 
-  return { marks, solved: resolveProblems(marks, marker, asked) }
+  const solved = resolveProblems(marks, marker, asked)
+  // where no choice failed everything is there for somebody
+  if (solved && marks.disturbed) sweep(marks)
+  return { marks, solved }
 }
 
 /** What is in place is only left for something higher, unless a source insists (apt_preferences(5)). */
