@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import process from 'node:process'
 import { $ } from 'zx'
 import { isPlinthError, type PlinthError } from '../../src/errors.ts'
 import { solve, type SolveRequest } from '../../src/solver/apt/solve.ts'
@@ -120,8 +121,11 @@ async function compareSets(
   let slowest = 0
 
   const next = sets.values()
+  let done = 0
   const worker = async (): Promise<void> => {
     for (const set of next) {
+      if (done > 0 && done % 50 === 0) process.stderr.write(`${suite} ${variant}: ${done} sets\n`)
+      done++
       const request = { variant, include: set, recommends: options.recommends }
       const apt = await root.install(request)
       const started = performance.now()

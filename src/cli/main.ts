@@ -2,8 +2,12 @@
 import { readFileSync } from 'node:fs'
 import os from 'node:os'
 import process from 'node:process'
+import v8 from 'node:v8'
 import { interruptible } from './interrupt.ts'
 import type { Io, Sink } from './io.ts'
+
+// a build is over before code optimized in the background pays off: with two processors a tenth of its time
+v8.setFlagsFromString('--interrupt-budget=1000000')
 
 const argv = process.argv.slice(2)
 if (argv[0] === '--version' || argv[0] === '-V') {

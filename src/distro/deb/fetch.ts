@@ -44,7 +44,7 @@ export interface Fetched {
 }
 
 /**
- * Brings packages into the store: what is not there is downloaded, the largest first, several at once.
+ * Brings packages into the store: what is not there is downloaded, in the order given, several at once.
  * The first failure ends everything; what is complete by then stays for the next run. Errors as `download`
  * has them, or what `onPackage` throws.
  */
@@ -115,9 +115,7 @@ export async function fetchPackages<Item extends PackageFile>(
     }
   }
   const tasks = [
-    ...missing
-      .toSorted((a, b) => b.size - a.size || (a.digest < b.digest ? -1 : 1))
-      .map((item) => () => fetchOne(item)),
+    ...missing.map((item) => () => fetchOne(item)),
     ...cached.map((digest) => () => fromStore(digest)),
   ]
   await inParallel(tasks, { parallel: deps.parallel ?? 8, signal, abort })

@@ -22,11 +22,11 @@ export interface InstallDeps {
   readonly onUnpacked?: ((tree: Tree) => void) | undefined
 }
 
-/** Unpacks packages as their files arrive, a few at a time. */
+/** Unpacks packages as their files arrive, a few at a time, those first that the plan has first. */
 export class PackageOpener {
   readonly #deps: Pick<InstallDeps, 'store' | 'signal'>
   readonly #results = new Map<PlannedPackage, PromiseWithResolvers<OpenedDeb>>()
-  readonly #waiting: PlannedPackage[] = []
+  readonly #arrived = new Set<PlannedPackage>()
   readonly #running = new Set<Promise<void>>()
 
   constructor(plan: Plan, deps: Pick<InstallDeps, 'store' | 'signal'>) {
@@ -41,7 +41,7 @@ export class PackageOpener {
 
   /** The package's file is in the store now. */
   add(pkg: PlannedPackage): void {
-    this.#waiting.push(pkg)
+    this.#arrived.add(pkg)
     if (this.#running.size >= slots) return
     const work = this.#work().finally(() => this.#running.delete(work))
     this.#running.add(work)
@@ -63,8 +63,9 @@ export class PackageOpener {
   }
 
   async #work(): Promise<void> {
-    for (let pkg = this.#waiting.shift(); pkg !== undefined; pkg = this.#waiting.shift()) {
-      const { resolve, reject } = this.#results.get(pkg)!
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      const [pkg, { resolve, reject }] = next
+      this.#arrived.delete(pkg)
       try {
         this.#deps.signal.throwIfAborted()
         const deb = await unpackDeb(pkg.digest, nameOf(pkg), this.#deps.store)
@@ -74,6 +75,11 @@ export class PackageOpener {
       }
     }
   }
+
+  #next(): [PlannedPackage, PromiseWithResolvers<OpenedDeb>] | undefined {
+    for (const one of this.#results) if (this.#arrived.has(one[0])) return one
+    return undefined
+  }
 }
 
 function nameOf({ name, version }: PlannedPackage): string {
@@ -81,10 +87,10 @@ function nameOf({ name, version }: PlannedPackage): string {
 }
 
 /**
- * Decompression runs on Node's thread pool of four threads: as many as there are processors, and one stays
- * free for reading and writing.
+ * Decompression runs on Node's thread pool of four threads; one stays free for reading and writing. More than
+ * two also where there are two processors: each waits for the main thread now and then.
  */
-const slots = Math.min(3, availableParallelism())
+const slots = 3
 
 interface PromiseWithResolvers<T> {
   readonly promise: Promise<T>
