@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readArguments, runScript, ScriptError, wholeNumber, words } from '../arguments.ts'
-import { findProgram, measure, median, type Measured } from './measure.ts'
+import { findProgram, measure, median, peakMemory } from './measure.ts'
 
 const usage = `usage: npm run bench -- [--pairs N] [--suite SUITE]… [--output tar|tar.gz]…
   Debian minbase: plinth beside mmdebstrap and debootstrap, on this machine, with the same mirror and the same
@@ -40,19 +40,16 @@ async function mirrorOf(suite: string): Promise<string> {
 
 const store = join(work, 'store')
 
-function plinth(suite: string, output: string, more: readonly string[] = []): Promise<Measured> {
+/** The states of plinth's store, in the order in which one leads to the next, and what is added to the command. */
+const states = { fresh: [], packages: ['--no-cache'], unchanged: [] } as const
+type State = keyof typeof states
+const stateNames = Object.keys(states) as readonly State[]
+
+function plinth(suite: string, output: string, state: State): readonly [string, ...string[]] {
   const dest = join(work, `plinth.${output}`)
   const asked = ['build', 'debian', '-p', `suite=${suite}`, '-o', `type=rootfs,dest=${dest}`]
-  return measure([
-    process.execPath,
-    cli,
-    ...asked,
-    '--store',
-    store,
-    '--progress',
-    'plain',
-    ...more,
-  ])
+  const options = ['--store', store, '--progress', 'plain', ...states[state]]
+  return [process.execPath, cli, ...asked, ...options]
 }
 
 async function peers(suite: string, output: string) {
@@ -65,9 +62,9 @@ async function peers(suite: string, output: string) {
     debootstrap: async () => {
       const script =
         'debootstrap --variant=minbase "$1" "$2" "$3" && tar --numeric-owner "$4" "$5" -C "$2" .'
-      const measured = await measure(['sh', '-c', script, 'sh', suite, root, mirror, options, dest])
+      const seconds = await measure(['sh', '-c', script, 'sh', suite, root, mirror, options, dest])
       rmSync(root, { recursive: true, force: true })
-      return measured
+      return seconds
     },
   }
 }
@@ -84,54 +81,48 @@ async function main(): Promise<boolean> {
   for (const suite of suites) {
     for (const output of outputs) {
       const { mmdebstrap, debootstrap } = await peers(suite, output)
-      const runs: Record<string, Measured[]> = {
-        mmdebstrap: [],
-        debootstrap: [],
-        fresh: [],
-        packages: [],
-        unchanged: [],
+      const runs: Record<string, number[]> = { mmdebstrap: [], debootstrap: [] }
+      const memory: Record<string, number> = {}
+      const add = async (name: string, run: () => Promise<number>) => {
+        const seconds = await run()
+        runs[name]!.push(seconds)
+        process.stderr.write(`${suite} ${output} ${name} ${seconds.toFixed(2)} s\n`)
       }
-      const add = async (name: string, run: () => Promise<Measured>) => {
-        const measured = await run()
-        runs[name]!.push(measured)
-        process.stderr.write(`${suite} ${output} ${name} ${measured.seconds.toFixed(2)} s\n`)
+      rmSync(store, { recursive: true, force: true })
+      for (const state of stateNames) {
+        runs[state] = []
+        memory[state] = await peakMemory(plinth(suite, output, state))
       }
       for (let pair = 0; pair < pairs; pair++) {
         rmSync(store, { recursive: true, force: true })
         await add('mmdebstrap', mmdebstrap)
-        await add('fresh', () => plinth(suite, output))
-        await add('packages', () => plinth(suite, output, ['--no-cache']))
-        await add('unchanged', () => plinth(suite, output))
+        for (const state of stateNames)
+          await add(state, () => measure(plinth(suite, output, state)))
         await add('debootstrap', debootstrap)
       }
-      report(suite, output, runs, pairs)
+      report(`${suite} minbase, ${output}, ${pairs} pairs, medians`, runs, memory)
     }
   }
   return true
 }
 
 function report(
-  suite: string,
-  output: string,
-  runs: Record<string, readonly Measured[]>,
-  pairs: number,
+  title: string,
+  runs: Record<string, readonly number[]>,
+  memory: Record<string, number>,
 ): void {
-  const seconds = (name: string) => median(runs[name]!.map((run) => run.seconds))
-  const range = (name: string) => {
-    const all = runs[name]!.map((run) => run.seconds)
-    return `${Math.min(...all).toFixed(2)}–${Math.max(...all).toFixed(2)}`
-  }
-  console.log(`\n${suite} minbase, ${output}, ${pairs} pairs, medians`)
+  const seconds = (name: string) => median(runs[name]!)
+  const range = (name: string) =>
+    `${Math.min(...runs[name]!).toFixed(2)}–${Math.max(...runs[name]!).toFixed(2)}`
+  console.log(`\n${title}`)
   console.log('| | seconds | range | × mmdebstrap | × debootstrap | peak memory |')
   console.log('|---|---|---|---|---|---|')
   for (const name of Object.keys(runs)) {
     const isPeer = name === 'mmdebstrap' || name === 'debootstrap'
-    const memory = isPeer
-      ? ''
-      : `${Math.max(...runs[name]!.map((run) => run.nodeMemory)).toFixed(0)} MiB`
+    const peak = isPeer ? '' : `${memory[name]!.toFixed(0)} MiB`
     const ratio = (peer: string) => (isPeer ? '' : (seconds(peer) / seconds(name)).toFixed(1))
     console.log(
-      `| ${isPeer ? name : `plinth, ${name}`} | ${seconds(name).toFixed(2)} | ${range(name)} | ${ratio('mmdebstrap')} | ${ratio('debootstrap')} | ${memory} |`,
+      `| ${isPeer ? name : `plinth, ${name}`} | ${seconds(name).toFixed(2)} | ${range(name)} | ${ratio('mmdebstrap')} | ${ratio('debootstrap')} | ${peak} |`,
     )
   }
 }

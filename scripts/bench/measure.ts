@@ -1,28 +1,35 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { accessSync, constants, readFileSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import { ScriptError } from '../arguments.ts'
 
-/** What one run of a command took. */
-export interface Measured {
-  readonly seconds: number
-  /** peak of the memory of all of its plinth (node) processes together, in MiB */
-  readonly nodeMemory: number
+type Command = readonly [string, ...string[]]
+
+/**
+ * Seconds a command takes; throws with its output when it fails. It starts when the disk has written what
+ * whoever ran before has left to write.
+ */
+export async function measure(command: Command): Promise<number> {
+  spawnSync('sync')
+  return run(command, () => {})
 }
 
 /**
- * Runs a command to its end; throws with its output when it fails. Memory is sampled every 50 ms
- * over the whole tree of processes.
+ * Peak of the memory of all plinth (node) processes of a command together, in MiB: sampled every 50 ms over the
+ * whole tree of processes, which takes its own time and so has a run of its own.
  */
-export async function measure(
-  command: readonly [string, ...string[]],
-  env: Record<string, string> = {},
-): Promise<Measured> {
+export async function peakMemory(command: Command): Promise<number> {
+  let peak = 0
+  await run(command, (pid) => (peak = Math.max(peak, memoryOf(pid))))
+  return peak
+}
+
+/** Runs a command to its end and gives the seconds it took. */
+async function run(command: Command, sample: (pid: number | undefined) => void): Promise<number> {
   const output: Buffer[] = []
   const start = performance.now()
   const child = spawn(command[0], command.slice(1), {
-    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   child.stdout.on('data', (chunk: Buffer) => output.push(chunk))
@@ -35,14 +42,13 @@ export async function measure(
       resolve(code)
     })
   })
-  let nodeMemory = 0
-  const sample = setInterval(() => (nodeMemory = Math.max(nodeMemory, memoryOf(child.pid))), 50)
-  const code = await ended.finally(() => clearInterval(sample))
+  const timer = setInterval(() => sample(child.pid), 50)
+  const code = await ended.finally(() => clearInterval(timer))
   if (code !== 0)
     throw new ScriptError(
       `${command.join(' ')} failed (${code}):\n${Buffer.concat(output).toString().slice(-4000)}`,
     )
-  return { seconds, nodeMemory }
+  return seconds
 }
 
 /**
