@@ -8,7 +8,8 @@ import { storeFailure } from '../store/failure.ts'
 import { processOwner } from '../store/owner.ts'
 
 const compress = promisify(gzip)
-const level = 6
+/** Of Debian's files 4 makes 2 % more than 6, zlib's default, in 60 % of its time; 5 takes 80 %. */
+const level = 4
 const digestSize = 32
 
 /** zlib's output may change with its version; what is remembered is for this one. */
@@ -32,7 +33,9 @@ export async function gzipChunk(chunk: Uint8Array, store: Store): Promise<Uint8A
   ) {
     return known.subarray(digestSize)
   }
-  const member = await compress(chunk, { level, memLevel: 9 })
+  // room for all of it at once: zlib comes back to the main thread whenever its output is full
+  const chunkSize = Math.max(64 * 1024, chunk.length)
+  const member = await compress(chunk, { level, memLevel: 9, chunkSize })
   member[9] = 255
   const temporary = join(await store.directory('tmp'), `${processOwner()}.gzip${counter++}`)
   try {

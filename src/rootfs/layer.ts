@@ -95,7 +95,7 @@ export async function warmLayer(tree: Tree, epoch: number, deps: LayerDeps): Pro
       const member = gzipChunk(chunk, deps.store).finally(() => pending.delete(member))
       member.catch(() => {})
       pending.add(member)
-      if (pending.size >= 2) await Promise.race(pending)
+      if (pending.size >= 4) await Promise.race(pending)
     }
   } finally {
     await Promise.allSettled(pending)

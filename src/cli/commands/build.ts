@@ -22,7 +22,7 @@ export async function build(
   if (toStdout.length === 1 && options.json === true) {
     throw new PlinthError('USAGE', 'standard output cannot take both the image and --json')
   }
-  const isPlain = options.load !== true && specs.length > 0 && specs.every(holdsPlainFiles)
+  const isPlain = options.load !== true && specs.length > 0 && specs.every(isUncompressed)
   const compression = isPlain ? 'none' : 'gzip'
   const outputs = specs.map((spec) => openOutput(spec, { stdout: process.stdout }))
   if (options.load === true) outputs.push(dockerLoad(engineOptions(context.io)))
@@ -45,7 +45,7 @@ export async function build(
   return `${JSON.stringify(result, undefined, 2)}\n`
 }
 
-/** Such an output has no layers, so that none need compressing. */
-function holdsPlainFiles({ type }: OutputSpec): boolean {
-  return type === 'rootfs' || type === 'dir'
+/** Such an output has neither layers nor a compressed tar: nothing need be compressed for it. */
+function isUncompressed(spec: OutputSpec): boolean {
+  return spec.type === 'dir' || (spec.type === 'rootfs' && spec.compression === 'none')
 }
