@@ -133,7 +133,7 @@ async function open(
     case 'none':
       return chunks
     case 'gzip':
-      return transformed(chunks, zlib.createGunzip({ chunkSize: 256 * 1024 }))
+      return transformed(chunks, zlib.createGunzip({ chunkSize: 1024 * 1024 }))
     case 'xz': {
       const { unxz } = await import('./xz.ts')
       return unxz(chunks)

@@ -32,7 +32,7 @@ const status = { ok: 0, streamEnd: 1, memory: 5, memoryLimit: 6 } as const
 /** xz's largest preset asks for 64 MiB; a stream that asks for more than this is not a package's. */
 const maxDictionary = 512 * 1024 * 1024
 
-const outputSize = 256 * 1024
+const outputSize = 1024 * 1024
 
 /**
  * Decompresses xz (all filters and checks, concatenated streams). liblzma's binding decodes on Node's

@@ -61,6 +61,14 @@ export async function verifyDetached(
   }
 }
 
+/**
+ * Loads what verifying needs, which takes longer than verifying: for while the network is waited for. A failure
+ * shows when it is needed.
+ */
+export function prepareVerifying(): void {
+  import('openpgp').catch(() => {})
+}
+
 const clockTolerance = 24 * 3600 * 1000
 
 type Pgp = typeof openpgp
@@ -95,7 +103,7 @@ async function verify(
   kind: 'text' | 'any',
   options: VerifyOptions,
 ): Promise<Pick<Verified, 'signers' | 'until'>> {
-  // loading it takes longer than verifying, and an unchanged mirror needs neither
+  // an unchanged mirror needs none of it
   const pgp = await import('openpgp')
   const keys = await readKeyring(pgp, options.keyring)
   const packets = await readSignatures(pgp, signature, options.name)

@@ -24,7 +24,7 @@ import { applyInstructions } from './config.ts'
  * other bytes of it: what unpacking, configuring and cleaning up make, how entries are ordered and written,
  * how chunks are cut and compressed. Otherwise stores keep handing out what the former code made.
  */
-const formatVersion = 1
+const formatVersion = 2
 
 export interface BuildDeps {
   readonly store: Store
@@ -201,10 +201,13 @@ async function makeLayer(
     { ...working, onPackage: ({ pkg }) => opener.add(pkg) },
   )
   fetching.catch((error: unknown) => opener.fail(error))
-  // compressing what packages bring goes on while their scripts run; they change little of it
+  // while scripts run a processor is free: what packages bring is compressed, as they change little of it
   const ahead = new AbortController()
   let warming: Promise<unknown> = Promise.resolve()
-  const warm = (tree: Tree) => {
+  let remembering: Promise<unknown> = Promise.resolve()
+  const beside = (tree: Tree) => {
+    remembering = opener.remember()
+    remembering.catch(() => {})
     if (compression === 'gzip') {
       warming = warmLayer(tree, plan.epoch, { store: deps.store, signal: ahead.signal }).catch(
         () => {},
@@ -212,8 +215,9 @@ async function makeLayer(
     }
   }
   try {
-    const tree = await installDebs(plan, opener.opened, { ...deps, onUnpacked: warm })
+    const tree = await installDebs(plan, opener.opened, { ...deps, onUnpacked: beside })
     ahead.abort()
+    await remembering
     return await compress(tree, plan, compression, deps)
   } catch (error) {
     failed.abort()
@@ -223,6 +227,8 @@ async function makeLayer(
     await warming
     await fetching.catch(() => {})
     await opener.idle()
+    // when it came to nothing, what was unpacked still is of use
+    await remembering.then(async () => opener.remember()).catch(() => {})
   }
 }
 

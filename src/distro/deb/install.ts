@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import type { Change, Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
 import type { Emit } from '../../events.ts'
@@ -12,6 +11,7 @@ import { configureDebs } from './configure.ts'
 import { withoutStubs } from './configure-stubs.ts'
 import { unpackSystem, type OpenedDeb, type UnpackingSystem } from './rootfs.ts'
 import { ensureUnpacked, unpackDeb } from './unpack.ts'
+import { recordUnpacked } from './unpacked-record.ts'
 
 export interface InstallDeps {
   readonly store: Store
@@ -28,6 +28,7 @@ export class PackageOpener {
   readonly #results = new Map<PlannedPackage, PromiseWithResolvers<OpenedDeb>>()
   readonly #arrived = new Set<PlannedPackage>()
   readonly #running = new Set<Promise<void>>()
+  readonly #unrecorded: OpenedDeb[] = []
 
   constructor(plan: Plan, deps: Pick<InstallDeps, 'store' | 'signal'>) {
     this.#deps = deps
@@ -52,6 +53,15 @@ export class PackageOpener {
     for (const { reject } of this.#results.values()) reject(error)
   }
 
+  /**
+   * Keeps what packages were unpacked to for the next build: apart from unpacking, which has no time to spare.
+   * Throws `DISK_FULL` or `IO`.
+   */
+  async remember(): Promise<void> {
+    for (const { planned, deb } of this.#unrecorded.splice(0))
+      await recordUnpacked(planned.digest, deb, this.#deps.store)
+  }
+
   /** Resolves when nothing is being unpacked any more. */
   async idle(): Promise<void> {
     await Promise.all(this.#running)
@@ -68,7 +78,9 @@ export class PackageOpener {
       this.#arrived.delete(pkg)
       try {
         this.#deps.signal.throwIfAborted()
-        const deb = await unpackDeb(pkg.digest, nameOf(pkg), this.#deps.store)
+        const deb = await unpackDeb(pkg.digest, nameOf(pkg), this.#deps.store, (fresh) => {
+          this.#unrecorded.push({ planned: pkg, deb: fresh })
+        })
         resolve({ planned: pkg, deb })
       } catch (error) {
         reject(error)

@@ -1,5 +1,6 @@
 import { digestHex, sha256, type Digest } from '../../digest.ts'
 import {
+  prepareVerifying,
   verifyClearsigned,
   verifyDetached,
   type Keyring,
@@ -53,7 +54,9 @@ export async function loadRelease(
 ): Promise<LoadedRelease> {
   const key = digestHex(sha256(JSON.stringify([source.uris, suite])))
   const known = await readRecord<Served>(deps.store, 'releases', key)
-  const served = await serve(source, suite, known, deps)
+  const serving = serve(source, suite, known, deps)
+  if (known === undefined) prepareVerifying()
+  const served = await serving
   const base = served.url.slice(0, served.url.lastIndexOf('/') + 1)
   const name = `${suite} of ${displayUrl(base.slice(0, base.length - suiteUrl('', suite).length))}`
 

@@ -25,16 +25,26 @@ const maxControl = 64 * 1024 * 1024
 
 /**
  * Unpacks a `.deb` that is in the store: verifies it, reads the control files, decompresses data.tar into
- * the store and lists its entries. The result is remembered by the package's digest.
+ * the store and lists its entries. The result is handed to `remember`, which by default keeps it by the
+ * package's digest for the next time.
  *
  * Throws `STORE_CORRUPT` (the .deb does not match its digest), `ARCHIVE_INVALID`, `COMPRESSION_UNKNOWN`,
  * `DECOMPRESSION_BOMB`, `CONTROL_INVALID`, `PATH_UNSAFE`, `ENTRY_UNSUPPORTED`, `DISK_FULL`.
  */
-export async function unpackDeb(deb: Digest, name: string, store: Store): Promise<UnpackedDeb> {
+export async function unpackDeb(
+  deb: Digest,
+  name: string,
+  store: Store,
+  remember: Remember = async (unpacked) => recordUnpacked(deb, unpacked, store),
+): Promise<UnpackedDeb> {
   const known = await recordedUnpacked(deb, store)
   if (known && (await store.has(known.data)) !== undefined) return known
-  return unpackAnew(deb, name, store)
+  const unpacked = await unpackAnew(deb, name, store)
+  await remember(unpacked)
+  return unpacked
 }
+
+type Remember = (unpacked: UnpackedDeb) => void | Promise<void>
 
 async function unpackAnew(deb: Digest, name: string, store: Store): Promise<UnpackedDeb> {
   const path = await store.verified(deb)
@@ -42,9 +52,7 @@ async function unpackAnew(deb: Digest, name: string, store: Store): Promise<Unpa
   const member = (part: DebLayout['control']) =>
     decompress(part.compression, readPart(path, part), { name, maxSize: maxUnpacked(part.size) })
   const control = await readControl(member(layout.control), name)
-  const unpacked = await readData(member(layout.data), control, name, store)
-  await recordUnpacked(deb, unpacked, store)
-  return unpacked
+  return readData(member(layout.data), control, name, store)
 }
 
 /**
