@@ -122,9 +122,10 @@ describe('plinth build', () => {
     { outputs: [], compression: 'gzip' },
     { outputs: ['-o', 'type=rootfs,dest=a.tar'], compression: 'none' },
     { outputs: ['-o', 'type=dir,dest=a', '-o', 'type=rootfs,dest=a.tar'], compression: 'none' },
+    { outputs: ['-o', 'type=rootfs,dest=a.tar.gz'], compression: 'gzip' },
     { outputs: ['-o', 'type=dir,dest=a', '-o', 'a.tar'], compression: 'gzip' },
     { outputs: ['-o', 'type=dir,dest=a', '--load'], compression: 'gzip' },
-  ])('compresses layers only where there are some: $outputs', async ({ outputs, compression }) => {
+  ])('compresses only what some output holds compressed: $outputs', async ({ outputs, compression }) => {
     const { asked } = await plinth(['build', 'debian', ...outputs])
     expect(asked.request?.compression).toBe(compression)
   })
