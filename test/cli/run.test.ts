@@ -125,10 +125,13 @@ describe('plinth build', () => {
     { outputs: ['-o', 'type=rootfs,dest=a.tar.gz'], compression: 'gzip' },
     { outputs: ['-o', 'type=dir,dest=a', '-o', 'a.tar'], compression: 'gzip' },
     { outputs: ['-o', 'type=dir,dest=a', '--load'], compression: 'gzip' },
-  ])('compresses only what some output holds compressed: $outputs', async ({ outputs, compression }) => {
-    const { asked } = await plinth(['build', 'debian', ...outputs])
-    expect(asked.request?.compression).toBe(compression)
-  })
+  ])(
+    'compresses only what some output holds compressed: $outputs',
+    async ({ outputs, compression }) => {
+      const { asked } = await plinth(['build', 'debian', ...outputs])
+      expect(asked.request?.compression).toBe(compression)
+    },
+  )
 
   it('prints JSON with --json and nothing when the image itself goes to standard output', async () => {
     const json = await plinth(['build', 'debian', '-t', 'base:1', '--json'])
