@@ -3,14 +3,15 @@ import { closeSync, createReadStream, fstatSync, openSync, readSync } from 'node
 import type { ArMember } from '../../archive/ar.ts'
 import { decompress } from '../../archive/decompress.ts'
 import { treePath } from '../../archive/path.ts'
-import { readTar, type TarMember } from '../../archive/tar-read.ts'
+import { readTar } from '../../archive/tar-read.ts'
+import { TreeMembers } from '../../archive/tree-members.ts'
 import { debLayout, type DebLayout } from '../../deb/deb-file.ts'
 import type { Digest } from '../../digest.ts'
-import type { Entry } from '../../entry.ts'
 import { isPlinthError, PlinthError } from '../../errors.ts'
 import type { Emit } from '../../events.ts'
-import type { BlobWriter, Store } from '../../ports.ts'
+import type { Store } from '../../ports.ts'
 import { damageHint } from '../../store/failure.ts'
+import { through } from '../../store/through.ts'
 import {
   recordUnpacked,
   recordedUnpacked,
@@ -185,116 +186,29 @@ async function readData(
   const hashAll = !control.controlFiles.some((file) => file.name === 'md5sums')
   // no prototype: a file may be called __proto__
   const md5 = Object.create(null) as Record<string, string>
-  const members: { path: string; member: TarMember; target: string | undefined }[] = []
-  const directories = new Set<string>()
-  /** every other path, and the file that stands behind it */
-  const files = new Map<string, string | undefined>()
-  let rootListed = false
+  const tree = new TreeMembers(name)
 
   // the same bytes go into the store and through the tar reader
   const blob = await store.writer()
   try {
     for await (const member of readTar(through(chunks, blob), `data.tar of ${name}`)) {
-      const path = treePath(member.name, name)
-      if (path === '') {
-        if (member.type !== 'directory')
-          throw new PlinthError(
-            'PATH_UNSAFE',
-            `cannot unpack ${name}: its root is a ${member.type}`,
-          )
-        rootListed = true
-        continue
-      }
-      if (member.type === 'character' || member.type === 'block') {
-        throw new PlinthError(
-          'ENTRY_UNSUPPORTED',
-          `cannot unpack '${path}' of ${name}: device nodes are refused`,
-          {
-            hint: 'packages create devices in their scripts, if at all',
-          },
-        )
-      }
-      if (files.has(path) || (member.type !== 'directory' && directories.has(path))) {
-        throw new PlinthError('PATH_UNSAFE', `cannot unpack ${name}: it holds '${path}' twice`, {
-          hint: 'the package is malformed or hostile: report it to its publisher',
-          facts: { path },
-        })
-      }
-      let target: string | undefined
-      if (member.type === 'directory') directories.add(path)
-      else if (member.type === 'hardlink') {
-        const linked = treePath(member.linkname, name)
-        // a link to a link is one to the file
-        target = files.get(linked)
-        if (target === undefined) {
-          throw new PlinthError(
-            'PATH_UNSAFE',
-            `cannot unpack '${path}' of ${name}: it is a hard link to '${linked}', which is no earlier file of the package`,
-            { facts: { path } },
-          )
-        }
-        files.set(path, target)
-      } else {
-        files.set(path, member.type === 'file' ? path : undefined)
-      }
+      const path = tree.add(member)
+      if (path === undefined) continue
       if (member.type === 'file' && (hashAll || conffiles.has(path))) {
         const hash = createHash('md5')
         for await (const part of member.body()) hash.update(part)
         md5[path] = hash.digest('hex')
       }
-      members.push({ path, member, target })
     }
     const { digest: data } = await blob.commit()
     return {
       ...control,
       data,
-      entries: members.map(({ path, member, target }) => toEntry(path, member, data, target)),
-      rootListed,
+      entries: tree.entries(data),
+      rootListed: tree.rootListed,
       md5,
     }
   } finally {
     await blob.abort()
-  }
-}
-
-/** Passes chunks on, writing each to `blob` first. */
-async function* through(
-  chunks: AsyncIterable<Uint8Array>,
-  blob: BlobWriter,
-): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) {
-    await blob.write(chunk)
-    yield chunk
-  }
-}
-
-function toEntry(path: string, member: TarMember, data: Digest, target?: string): Entry {
-  const metadata = {
-    path,
-    mode: member.mode,
-    uid: member.uid,
-    gid: member.gid,
-    mtime: member.mtime,
-    xattrs: member.xattrs,
-  }
-  switch (member.type) {
-    case 'file':
-      return {
-        ...metadata,
-        type: 'file',
-        size: member.size,
-        content: { kind: 'blob', digest: data, offset: member.offset },
-      }
-    case 'hardlink':
-      return { ...metadata, type: 'hardlink', target: target! }
-    case 'symlink':
-      return { ...metadata, type: 'symlink', target: member.linkname }
-    case 'character':
-    case 'block':
-      return { ...metadata, type: member.type, major: member.major, minor: member.minor }
-    case 'directory':
-      return { ...metadata, type: 'directory' }
-    case 'fifo':
-      return { ...metadata, type: 'fifo' }
   }
 }
