@@ -43,6 +43,18 @@ export class ByteReader {
     return this.#advance(Math.min(limit, this.#chunk.length))
   }
 
+  /** Whether nothing is left. */
+  async ended(): Promise<boolean> {
+    return this.#chunk.length === 0 && !(await this.#next())
+  }
+
+  /** Puts back the end of what was just handed out. */
+  unread(part: Buffer): void {
+    if (part.length === 0) return
+    this.#chunk = this.#chunk.length === 0 ? part : Buffer.concat([part, this.#chunk])
+    this.position -= part.length
+  }
+
   async skip(length: number): Promise<void> {
     let missing = length
     while (missing > 0) missing -= (await this.some(missing)).length

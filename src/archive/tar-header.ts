@@ -60,6 +60,13 @@ export function decodeHeader(block: Buffer): RawHeader | undefined {
   return numbers.every(Number.isSafeInteger) && header.size >= 0 ? header : undefined
 }
 
+/** Who owns the member, by name; ustar and GNU have them, v7 does not. */
+export function ownerNames(block: Buffer): { readonly user: string; readonly group: string } {
+  return block.toString('latin1', 257, 262) === 'ustar'
+    ? { user: text(block, 265, 32), group: text(block, 297, 32) }
+    : { user: '', group: '' }
+}
+
 /** A field up to its first NUL. */
 function text(block: Buffer, offset: number, length: number): string {
   const end = block.indexOf(0, offset)

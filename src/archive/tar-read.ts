@@ -1,7 +1,7 @@
 import { PlinthError } from '../errors.ts'
 import { ByteReader } from './byte-reader.ts'
 import { decodePax } from './pax.ts'
-import { blockSize, decodeHeader, type RawHeader } from './tar-header.ts'
+import { blockSize, decodeHeader, ownerNames, type RawHeader } from './tar-header.ts'
 
 /** The types an archive may hold; anything else is refused. */
 export type TarType = 'file' | 'hardlink' | 'symlink' | 'character' | 'block' | 'directory' | 'fifo'
@@ -21,10 +21,21 @@ export interface TarMember {
   readonly major: number
   readonly minor: number
   readonly xattrs: ReadonlyMap<string, Uint8Array> | undefined
+  /** names of the owners and the member's own PAX records, where they were asked for */
+  readonly details: TarDetails | undefined
   /** where the body begins in the (uncompressed) archive */
   readonly offset: number
   /** The content, readable once and only before the next member is asked for. */
   body(): AsyncGenerator<Buffer>
+}
+
+/** What only some formats look at. */
+export interface TarDetails {
+  /** empty when the archive names none */
+  readonly user: string
+  readonly group: string
+  /** A PAX record of this member, as text. */
+  record(key: string): string | undefined
 }
 
 const types: Record<string, TarType> = {
@@ -49,12 +60,16 @@ const maxGlobals = 1000
  * end, so that whoever digests it sees all of it.
  *
  * A tar closes with blocks of zeros. With `end: 'required'` one that just stops is refused; the default takes
- * it, as tar(1) and dpkg do, for where something else vouches for the length.
+ * it, as tar(1) and dpkg do, for where something else vouches for the length. With `details` members carry
+ * theirs; who keeps them keeps a part of the input with them.
  */
 export async function* readTar(
   chunks: AsyncIterable<Uint8Array>,
   archive: string,
-  options: { readonly end?: 'required' | 'optional' | undefined } = {},
+  options: {
+    readonly end?: 'required' | 'optional' | undefined
+    readonly details?: boolean | undefined
+  } = {},
 ): AsyncGenerator<TarMember> {
   const reader = new ByteReader(chunks, (at) => invalid(archive, `it ends early, at byte ${at}`))
   let longName: string | undefined
@@ -102,6 +117,7 @@ export async function* readTar(
         globalPax,
         archive,
         offset: reader.position,
+        details: options.details ? block : undefined,
       })
       longName = longLink = pax = undefined
       const end = member.offset + member.size
@@ -140,6 +156,8 @@ interface Extensions {
   readonly globalPax: ReadonlyMap<string, Buffer>
   readonly archive: string
   readonly offset: number
+  /** the header block, when its details are wanted */
+  readonly details: Buffer | undefined
 }
 
 function describe(raw: RawHeader, e: Extensions): Omit<TarMember, 'body'> {
@@ -185,6 +203,11 @@ function describe(raw: RawHeader, e: Extensions): Omit<TarMember, 'body'> {
     major: raw.major,
     minor: raw.minor,
     xattrs,
+    details: e.details && {
+      user: record('uname') ?? ownerNames(e.details).user,
+      group: record('gname') ?? ownerNames(e.details).group,
+      record: (key) => e.pax?.get(key)?.toString('utf8'),
+    },
     offset: e.offset,
   }
 }
