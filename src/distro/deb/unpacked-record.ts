@@ -1,6 +1,7 @@
 import { digestHex, type Digest } from '../../digest.ts'
 import type { Entry } from '../../entry.ts'
 import type { Store } from '../../ports.ts'
+import { fromRows, toRows, type EntryRows } from '../../store/entry-rows.ts'
 import { readRecord, writeRecord } from '../../store/record.ts'
 
 /** A file of control.tar: a maintainer script, `conffiles`, `md5sums`, … */
@@ -47,77 +48,12 @@ export async function recordUnpacked(
   await writeRecord(store, recordKind, digestHex(deb), toRecord(unpacked))
 }
 
-/** The record keeps entries as short rows: a package has thousands. */
-type Row = readonly [
-  type: Entry['type'],
-  path: string,
-  mode: number,
-  uid: number,
-  gid: number,
-  mtime: number,
-  size?: number,
-  offset?: number,
-  link?: string,
-]
-type RecordedDeb = Omit<UnpackedDeb, 'entries'> & {
-  readonly rows: readonly Row[]
-  /** base64 values by attribute by row */
-  readonly xattrs: Readonly<Record<number, Readonly<Record<string, string>>>>
+type RecordedDeb = Omit<UnpackedDeb, 'entries'> & EntryRows
+
+function toRecord({ entries, ...rest }: UnpackedDeb): RecordedDeb {
+  return { ...rest, ...toRows(entries) }
 }
 
-function toRecord(unpacked: UnpackedDeb): RecordedDeb {
-  const { entries, ...rest } = unpacked
-  const xattrs: Record<number, Record<string, string>> = {}
-  const rows = entries.map((e, index): Row => {
-    if (e.xattrs) {
-      xattrs[index] = Object.fromEntries(
-        [...e.xattrs].map(([key, value]) => [key, Buffer.from(value).toString('base64')]),
-      )
-    }
-    const row = [e.type, e.path, e.mode, e.uid, e.gid, e.mtime] as const
-    if (e.type === 'file' && e.content.kind === 'blob') return [...row, e.size, e.content.offset]
-    if (e.type === 'symlink' || e.type === 'hardlink') return [...row, 0, 0, e.target]
-    return row
-  })
-  return { ...rest, rows, xattrs }
-}
-
-function fromRecord(record: RecordedDeb): UnpackedDeb {
-  const { rows, xattrs, ...rest } = record
-  const entries = rows.map(
-    ([type, path, mode, uid, gid, mtime, size, offset, link], index): Entry => {
-      const attributes = xattrs[index]
-      const metadata = {
-        path,
-        mode,
-        uid,
-        gid,
-        mtime,
-        xattrs:
-          attributes &&
-          new Map(
-            Object.entries(attributes).map(([key, value]) => [key, Buffer.from(value, 'base64')]),
-          ),
-      }
-      switch (type) {
-        case 'file':
-          return {
-            ...metadata,
-            type,
-            size: size!,
-            content: { kind: 'blob', digest: rest.data, offset: offset! },
-          }
-        case 'symlink':
-        case 'hardlink':
-          return { ...metadata, type, target: link! }
-        case 'directory':
-        case 'fifo':
-          return { ...metadata, type }
-        case 'character':
-        case 'block':
-          throw new Error('devices are refused when a package is unpacked')
-      }
-    },
-  )
-  return { ...rest, entries }
+function fromRecord({ rows, xattrs, ...rest }: RecordedDeb): UnpackedDeb {
+  return { ...rest, entries: fromRows({ rows, xattrs }, rest.data) }
 }
