@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import process from 'node:process'
@@ -79,11 +80,11 @@ function load(): (() => Coder) | 'missing' {
   try {
     const require = createRequire(import.meta.url)
     const library = path.dirname(path.dirname(require.resolve('node-liblzma')))
-    const file = path.join(
-      library,
+    const files = [
       `prebuilds/${process.platform}-${process.arch}/node-liblzma.node`,
-    )
-    const { LZMA, STREAM_DECODE } = require(file) as Binding
+      'build/Release/node_lzma.node',
+    ].map((name) => path.join(library, name))
+    const { LZMA, STREAM_DECODE } = require(files.find(existsSync) ?? files[0]!) as Binding
     const options = { filters: [], preset: 6, mode: 2, threads: 1, check: 0 }
     return () => new LZMA(STREAM_DECODE, options)
   } catch {

@@ -6,17 +6,13 @@ import v8 from 'node:v8'
 import { interruptible } from './interrupt.ts'
 import type { Io, Sink } from './io.ts'
 
-// V8 is made for processes that run long. A build is over before most code pays back being optimized, and marks
-// a small heap over and over because buffers come and go: beside two processors' work, a sixth of all it computes.
-v8.setFlagsFromString('--interrupt-budget=1000000')
-v8.setFlagsFromString('--no-incremental-marking')
-
 const argv = process.argv.slice(2)
 if (argv[0] === '--version' || argv[0] === '-V') {
   // the one answer that needs nothing loaded
   const about = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
   console.log((JSON.parse(about) as { readonly version: string }).version)
 } else {
+  tuneV8()
   const { run } = await import('./run.ts')
   const interrupt = interruptible(process)
   const exitCode = await run(argv, {
@@ -27,6 +23,17 @@ if (argv[0] === '--version' || argv[0] === '-V') {
   })
   // idle connections and timers must not keep a finished command alive
   process.stdout.write('', () => process.exit(exitCode))
+}
+
+/**
+ * V8 is made for processes that run long. A build is over before most code pays back being optimized, and marks a
+ * small heap over and over because buffers come and go: with two processors a sixth of all it computes. A V8 that
+ * does not know a flag says so on standard error: only those that do are asked.
+ */
+function tuneV8(): void {
+  if (Number(process.versions.node.split('.')[0]) > 24) return
+  v8.setFlagsFromString('--interrupt-budget=1000000')
+  v8.setFlagsFromString('--no-incremental-marking')
 }
 
 function realIo(): Io {

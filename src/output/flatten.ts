@@ -70,6 +70,8 @@ async function readChanges(layer: Layer, lower: Tree, store: Store): Promise<Cha
   const whiteouts = new Map<string, Change>()
   // what later members of the layer see: they may add below a symlink that an earlier layer left
   const view = new Map(lower)
+  // as above: what is damaged is dropped, and not taken for an archive that cannot be read
+  await store.verified(layer.diffId)
   for await (const member of readTar(store.get(layer.diffId), name)) {
     const given = treePath(member.name, name)
     if (given === '') continue

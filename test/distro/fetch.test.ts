@@ -84,6 +84,13 @@ describe('fetchPackages()', () => {
     expect(events.at(-1)).toMatchObject({ type: 'step-finished', cached: false })
   })
 
+  test('keeps to the order given where the store has some', async () => {
+    await fetching([item('p0'), item('p3')])
+    landed.length = 0
+    await fetching(all(), { parallel: 1 })
+    expect(landed).toEqual(['p0', 'p1', 'p2', 'p3', 'p4'])
+  })
+
   test('asks no server for what the store has', async () => {
     await fetching()
     server.seen.length = 0

@@ -113,9 +113,9 @@ async function scene(tool: string | Buffer = 'y'.repeat(90_000)) {
     warnings(): readonly string[] {
       return this.events.flatMap((event) => (event.type === 'warning' ? [event.message] : []))
     },
-    flip(digest: Digest): void {
+    flip(digest: Digest, at?: number): void {
       const bytes = readFileSync(file(digest))
-      bytes[bytes.length >> 1]! ^= 1
+      bytes[at ?? bytes.length >> 1]! ^= 1
       writeFileSync(file(digest), bytes)
     },
     /** Blobs that are not what they are called. */
@@ -189,12 +189,15 @@ describe('build() with a damaged store', () => {
     },
   )
 
-  test('makes the plain form of a kept layer again', async () => {
+  test.each([
+    { where: 'its content', at: undefined },
+    { where: 'a header of it', at: 512 },
+  ])('makes the plain form of a kept layer again when $where is damaged', async ({ at }) => {
     const here = await scene()
     const to = (name: string): Output =>
       directory(path.join(here.home, name), { privileged: false })
     const { image, digest } = await here.build({ outputs: [to('a')] })
-    here.flip(image.layers[0]!.diffId)
+    here.flip(image.layers[0]!.diffId, at)
     expect((await here.build({ outputs: [to('b')] })).digest).toBe(digest)
     expect(here.wrong()).toEqual([])
     // the layer itself was whole

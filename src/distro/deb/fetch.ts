@@ -44,7 +44,7 @@ export interface Fetched {
 }
 
 /**
- * Brings packages into the store: what is not there is downloaded, in the order given, several at once.
+ * Brings packages into the store, several at once and in the order given; what is not there is downloaded.
  * The first failure ends everything; what is complete by then stays for the next run. Errors as `download`
  * has them, or what `onPackage` throws.
  */
@@ -65,13 +65,15 @@ export async function fetchPackages<Item extends PackageFile>(
 
   const wanted = new Map<Digest, Item[]>()
   for (const item of items) wanted.set(item.digest, [...(wanted.get(item.digest) ?? []), item])
-  const missing: Item[] = []
-  const cached: Digest[] = []
+  const missing = new Map<Digest, Item>()
   for (const [digest, [item]] of wanted) {
-    if ((await deps.store.has(digest)) !== undefined) cached.push(digest)
-    else if (item !== undefined) missing.push(item)
+    if (item !== undefined && (await deps.store.has(digest)) === undefined)
+      missing.set(digest, item)
   }
-  const progress = new Progress(deps.emit, { missing, cached: cached.length })
+  const progress = new Progress(deps.emit, {
+    missing: [...missing.values()],
+    cached: wanted.size - missing.size,
+  })
   const fetchOne = async (item: Item): Promise<void> => {
     if (deps.offline) throw notOffline(item)
     await download(
@@ -114,10 +116,10 @@ export async function fetchPackages<Item extends PackageFile>(
       await fetchOne(item)
     }
   }
-  const tasks = [
-    ...missing.map((item) => () => fetchOne(item)),
-    ...cached.map((digest) => () => fromStore(digest)),
-  ]
+  const tasks = [...wanted.keys()].map((digest) => {
+    const item = missing.get(digest)
+    return item === undefined ? () => fromStore(digest) : () => fetchOne(item)
+  })
   await inParallel(tasks, { parallel: deps.parallel ?? 8, signal, abort })
   await Promise.all(followers)
   if (signal.aborted) {

@@ -85,7 +85,7 @@ export async function ensureUnpacked(
       throw new PlinthError(
         'STORE_CORRUPT',
         `cannot use ${name}: what it was unpacked to is damaged in the store, and unpacking it again gives something else`,
-        { cause, hint: 'run the command again: what was remembered of the package was dropped' },
+        { cause, hint: 'run the command again: the package is then unpacked anew' },
       )
     })
   }
