@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import process from 'node:process'
@@ -73,23 +72,25 @@ class XzError extends Error {
 let native: (() => Coder) | 'missing' | undefined
 
 /**
- * The library's prebuilt binding itself: what its install script may have compiled against the machine's own
- * liblzma is older, and its stream class stands in the way.
+ * The library's binding itself, as its stream class stands in the way: the prebuilt one, with liblzma 5.8; else
+ * what an install script may have compiled against the machine's own, which often is older.
  */
 function load(): (() => Coder) | 'missing' {
-  try {
-    const require = createRequire(import.meta.url)
-    const library = path.dirname(path.dirname(require.resolve('node-liblzma')))
-    const files = [
-      `prebuilds/${process.platform}-${process.arch}/node-liblzma.node`,
-      'build/Release/node_lzma.node',
-    ].map((name) => path.join(library, name))
-    const { LZMA, STREAM_DECODE } = require(files.find(existsSync) ?? files[0]!) as Binding
-    const options = { filters: [], preset: 6, mode: 2, threads: 1, check: 0 }
-    return () => new LZMA(STREAM_DECODE, options)
-  } catch {
-    return 'missing'
+  const require = createRequire(import.meta.url)
+  const options = { filters: [], preset: 6, mode: 2, threads: 1, check: 0 }
+  for (const name of [
+    `prebuilds/${process.platform}-${process.arch}/node-liblzma.node`,
+    'build/Release/node_lzma.node',
+  ]) {
+    try {
+      const library = path.dirname(path.dirname(require.resolve('node-liblzma')))
+      const { LZMA, STREAM_DECODE } = require(path.join(library, name)) as Binding
+      return () => new LZMA(STREAM_DECODE, options)
+    } catch {
+      // not for this platform, or not installed
+    }
   }
+  return 'missing'
 }
 
 async function* decoded(
