@@ -78,18 +78,18 @@ interface TokenReader {
   /** of the token that comes next */
   readonly kind: Kind
   /** its value, moving on to the one after it */
-  next(): number
+  next(): number | bigint
   readonly rest: string
 }
 
-function peek({ rest }: TokenReader): number {
+function peek({ rest }: TokenReader): number | bigint {
   return rest === '' ? 0 : suffixOf(rest).value
 }
 
 function readTokens(version: string): TokenReader {
   let kind: Kind = 'number'
   let at = 0
-  const next = (): number => {
+  const next = (): number | bigint => {
     const { value, length, follows } = tokenAt(version, at, kind)
     at += length
     if (follows !== undefined) kind = follows
@@ -113,7 +113,7 @@ function readTokens(version: string): TokenReader {
 }
 
 interface Token {
-  readonly value: number
+  readonly value: number | bigint
   readonly length: number
   /** the kind of what follows, where the token decides that by itself */
   readonly follows?: Kind
@@ -148,10 +148,14 @@ function tokenAt(version: string, at: number, kind: Kind): Token {
 /** The longest number apk reads; a longer one makes the version invalid. */
 const mostDigits = 17
 
+/** Numbers of as many digits are exact in a double. */
+const exactDigits = 15
+
 function numberAt(version: string, at: number): Token {
   const length = runLength(/[0-9]*/y, version, at)
   if (length > mostDigits) return invalid
-  return { value: Number(version.slice(at, at + length)), length }
+  const digits = version.slice(at, at + length)
+  return { value: length > exactDigits ? BigInt(digits) : Number(digits), length }
 }
 
 function runLength(pattern: RegExp, text: string, at: number): number {

@@ -18,6 +18,7 @@ describe('compareVersions()', () => {
     ['what is cut off', ['1_foo', '1_', '1.', '1.x', '1.0']],
     ['what is no version comes late', ['1.0', '1.0-r1', '1.0a', '1.0.1', '1.0~abc', '1.1']],
     ['numbers of 18 digits count as less than none', ['1.100000000000000000', '1.', '1.1']],
+    ['numbers no double holds', ['9999999999999999', '10000000000000000', '10000000000000001']],
     ['16 digits after zeros', ['1.09999999999999999999', '1.0', '1.0999999999999999']],
   ])('%s', (_, versions) => {
     const orders = versions.flatMap((a, i) =>
