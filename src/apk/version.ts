@@ -65,7 +65,9 @@ function compareTokens(a: string, b: string, fuzzy: boolean): number {
     if (left.kind === 'end' || left.kind === 'invalid') return 0
     const first = left.next()
     const second = right.next()
-    if (first !== second) return first < second ? -1 : 1
+    // either may be a bigint, which no number is identical to
+    if (first < second) return -1
+    if (first > second) return 1
   }
   if (fuzzy) return 0
   // a suffix that makes a pre-release comes before nothing at all

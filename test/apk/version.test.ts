@@ -34,6 +34,7 @@ describe('compareVersions()', () => {
     ['1.0-r', '1.0-r0'],
     ['1.0~abc', '1.0~abd'],
     ['1_', '1_cvs'],
+    ['00000000000000001', '1'],
   ])('%s and %s are equal', (a, b) => {
     expect(compareVersions(a, b)).toBe(0)
     expect(compareVersions(b, a)).toBe(0)
