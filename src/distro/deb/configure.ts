@@ -69,7 +69,6 @@ export async function configureDebs(
     await grow(packages.slice(core.length), session)
   }
   await session.dpkg('configure', ['--configure', '-a'])
-  await deps.workspace.write(await downloadDirectories(deps.workspace, options.epoch))
 }
 
 function scratchFiles(
@@ -134,21 +133,6 @@ const triggersLater = ['--no-triggers']
 
 function dpkgName({ name, architecture }: ConfigurePackage): string {
   return architecture === 'all' ? name : `${name}:${architecture}`
-}
-
-/** The directories apt downloads into, given to the user it downloads as: what its first run would do. */
-async function downloadDirectories(workspace: Workspace, mtime: number): Promise<Entry[]> {
-  const users = Buffer.from((await workspace.read('etc/passwd')) ?? '').toString('latin1')
-  const uid = /^_apt:[^:]*:(\d+):/m.exec(users)?.[1]
-  if (uid === undefined) return []
-  return ['var/lib/apt/lists/partial', 'var/cache/apt/archives/partial'].map((path) => ({
-    type: 'directory',
-    path,
-    mode: 0o700,
-    uid: Number(uid),
-    gid: 0,
-    mtime,
-  }))
 }
 
 /** Runs things in the workspace with the environment maintainer scripts expect (Debian policy 6, 10.4). */
