@@ -2,6 +2,7 @@ import type { Digest } from '../../digest.ts'
 import type { Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
 import type { RunRequest, Workspace } from '../../ports.ts'
+import type { Tree } from '../../rootfs/tree.ts'
 import { file, owned, scratch, stubs } from './configure-stubs.ts'
 import type { ControlFile } from './unpacked-record.ts'
 
@@ -23,8 +24,8 @@ export interface ConfigurePackage {
 
 export interface ConfigureOptions {
   readonly epoch: number
-  /** whether the unpacked tree has a path */
-  has(path: string): boolean
+  /** the unpacked tree */
+  readonly tree: Tree
 }
 
 export interface ConfigureDeps {
@@ -51,15 +52,12 @@ export async function configureDebs(
   const late = packages.filter((pkg) => pkg.late)
   const preinsts = packages.filter((pkg) => pkg.preinst && !pkg.late)
   preinsts.sort((a, b) => Number(b.name === 'base-passwd') - Number(a.name === 'base-passwd'))
-  await deps.workspace.write([
-    ...stubs((path) => options.has(path)),
-    ...scratchFiles(preinsts, late),
-  ])
+  await deps.workspace.write([...stubs(options.tree), ...scratchFiles(preinsts, late)])
   const dpkg = packages.find(({ name }) => name === 'dpkg')
   const session = new Session({ epoch: options.epoch, dpkg: dpkg?.version ?? '' }, deps)
 
   // what stands in for awk until an alternative is set
-  const awk = ['mawk', 'gawk', 'original-awk'].find((name) => options.has(`usr/bin/${name}`))
+  const awk = ['mawk', 'gawk', 'original-awk'].find((name) => options.tree.has(`usr/bin/${name}`))
   await session.preinsts(preinsts, awk)
 
   const core = packages.filter((pkg) => pkg.core)
@@ -77,7 +75,6 @@ function scratchFiles(
 ): Entry[] {
   const directory = (path: string): Entry => ({ type: 'directory', path, mode: 0o755, ...owned })
   const entries: Entry[] = []
-  if (preinsts.length + late.length > 0) entries.push(directory(scratch))
   for (const pkg of preinsts) {
     entries.push(directory(controlDirectory(pkg)))
     for (const { name, mode, bytes } of pkg.preinst ?? [])

@@ -148,7 +148,7 @@ export async function installDebs(
   using contents = contentReader(deps.store)
   const { system, workspace } = await unpack(plan, opened, contents, deps)
   const changes = await configure(plan, system, workspace, deps)
-  const kept = withoutStubs(changes, (path) => system.tree.has(path))
+  const kept = withoutStubs(changes, system.tree)
   const tree = applyChanges(system.tree, kept)
   return cleanUp(await withDownloadDirectories(tree, plan.epoch, contents))
 }
@@ -218,7 +218,7 @@ async function configure(
   try {
     await configureDebs(
       packages,
-      { epoch: plan.epoch, has: (path) => system.tree.has(path) },
+      { epoch: plan.epoch, tree: system.tree },
       {
         workspace,
         onLine: (stream, line) => emit({ type: 'output', id, stream, line }),
