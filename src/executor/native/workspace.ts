@@ -115,6 +115,12 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
         return stdout
       }),
 
+    present: (paths) =>
+      inTurn(async () => {
+        const found = await resolve(paths)
+        return paths.filter((_, i) => found[i]!.kind !== '-')
+      }),
+
     write: (entries) =>
       inTurn(async () => {
         const list: Entry[] = []
@@ -127,12 +133,11 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
         const names = [...wanted]
         const found = pristine ? names.map((name) => resolvedIn(base, name)) : await resolve(names)
         const places = new Map(names.map((name, i) => [name, found[i]!]))
+        const resolved = list.map((entry) => moved(entry, places))
         pristine = false
-        await extract(
-          holder,
-          list.map((entry) => moved(entry, places)),
-          { into: 'merged', contents },
-        )
+        await extract(holder, resolved, { into: 'merged', contents })
+        // what was only there to mount on is somebody's own now
+        for (const { path } of resolved) stubs.delete(path)
       }),
 
     changes: () =>
