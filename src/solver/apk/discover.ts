@@ -1,45 +1,82 @@
 import { untagged, type Name, type Package } from './graph.ts'
 
-/** Looks up everything a name can lead to, each name once, and gives it its place in the order of settling. */
+/**
+ * Looks up everything a name can lead to, each name once, breadth first, and gives it its place in the order
+ * of settling.
+ */
 export function discoverNames(roots: readonly Name[]): void {
-  let discovered = 0
-  const visit = (name: Name): void => {
+  const found: Name[] = []
+  const list = (name: Name): void => {
+    if (name.state.seen) return
+    name.state.seen = true
+    found.push(name)
+  }
+  roots.forEach(list)
+  // what is found on the way is looked at in its turn
+  for (const name of found) open(name, list)
+  const depths = measureDepths(found)
+  for (const [number, name] of found.entries()) {
     const { state } = name
-    if (state.seen) return
-    state.seen = true
-    const real = name.providers.some((provider) => provider.version !== undefined)
-    state.order = [state.asked ? 0 : 1, real ? 1 : 0, ++discovered]
-    state.noTriggerable = true
-    for (const { package: pkg } of name.providers) {
-      if (!pkg.state.seen) {
-        openPackage(pkg)
-        for (const need of pkg.depends) {
-          addDependent(need.name, pkg.name)
-          visit(need.name)
-        }
-      }
-      state.noTriggerable &&= pkg.state.untriggerable
-    }
-    for (const { package: pkg } of name.providers) {
-      visit(pkg.name)
-      visitTriggers(pkg.name)
-      for (const provision of pkg.provides) {
-        visit(provision.name)
-        visitTriggers(provision.name)
+    state.order = [Number(state.asked), Number(isReal(name)), depths.get(name) ?? 0, number]
+  }
+}
+
+function open(name: Name, list: (name: Name) => void): void {
+  const { state, providers } = name
+  state.noTriggerable = true
+  for (const { package: pkg } of providers) {
+    if (!pkg.state.seen) {
+      openPackage(pkg)
+      for (const need of pkg.depends) {
+        addDependent(need.name, pkg.name)
+        for (const provision of pkg.provides) addDependent(need.name, provision.name)
+        // what is to be kept away is nothing to look for
+        if (!need.dependency.conflict) list(need.name)
       }
     }
-    visitTriggers(name)
+    state.noTriggerable &&= pkg.state.untriggerable
   }
-  const visitTriggers = (name: Name): void => {
-    for (const triggered of name.triggers) {
-      if (triggered.state.seen) continue
-      const possible = triggered.providers.some(({ package: pkg }) =>
-        pkg.installIf.every((need) => need.dependency.conflict || need.name.state.seen),
-      )
-      if (possible) visit(triggered)
+  for (const { package: pkg } of providers) {
+    list(pkg.name)
+    listTriggered(pkg.name, list)
+    for (const provision of pkg.provides) {
+      list(provision.name)
+      listTriggered(provision.name, list)
     }
   }
-  roots.forEach(visit)
+  listTriggered(name, list)
+}
+
+function listTriggered(name: Name, list: (name: Name) => void): void {
+  for (const triggered of name.triggers) {
+    if (triggered.state.seen) continue
+    const possible = triggered.providers.some(({ package: pkg }) =>
+      pkg.installIf.every((need) => need.dependency.conflict || need.name.state.seen),
+    )
+    if (possible) list(triggered)
+  }
+}
+
+/** Whether nothing but packages of that name has it. */
+function isReal(name: Name): boolean {
+  return name.providers.every((provider) => provider.package.name === name)
+}
+
+/** How long the longest chain of needs below each name is; one that leads back to itself ends there. */
+function measureDepths(names: readonly Name[]): ReadonlyMap<Name, number> {
+  const depths = new Map<Name, number>()
+  const measure = (name: Name): number => {
+    const known = depths.get(name)
+    if (known !== undefined) return known
+    depths.set(name, 0)
+    let depth = 0
+    for (const { package: pkg } of name.providers)
+      for (const need of pkg.depends) depth = Math.max(depth, measure(need.name) + 1)
+    depths.set(name, depth)
+    return depth
+  }
+  names.forEach(measure)
+  return depths
 }
 
 function openPackage({ state, tags, record, installIf }: Package): void {

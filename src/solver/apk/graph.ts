@@ -83,7 +83,7 @@ export type Fallen =
 export interface NameState {
   seen: boolean
   /** the higher, the sooner it is settled */
-  order: readonly [named: number, real: number, discovered: number]
+  order: readonly [asked: number, real: number, depth: number, discovered: number]
   /** asked for by itself on the command line */
   asked: boolean
   /** demands for it, other than to keep it away */
@@ -189,7 +189,7 @@ function bitOf(tagBits: Map<string, number>, tag: string): number {
 function freshName(): NameState {
   return {
     seen: false,
-    order: [0, 0, 0],
+    order: [0, 0, 0, 0],
     asked: false,
     demands: 0,
     settled: false,
