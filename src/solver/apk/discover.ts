@@ -1,82 +1,55 @@
 import { untagged, type Name, type Package } from './graph.ts'
+import { sortNames } from './name-table.ts'
 
 /**
- * Looks up everything a name can lead to, each name once, breadth first, and gives it its place in the order
- * of settling.
+ * Looks up everything a name can lead to, each name once, depth first, and finds how deep it is: names above
+ * are settled before what they may need.
  */
 export function discoverNames(roots: readonly Name[]): void {
   const found: Name[] = []
-  const list = (name: Name): void => {
-    if (name.state.seen) return
-    name.state.seen = true
+  const visit = (name: Name): void => {
+    const { state, providers } = name
+    if (state.seen) return
+    state.seen = true
     found.push(name)
-  }
-  roots.forEach(list)
-  // what is found on the way is looked at in its turn
-  for (const name of found) open(name, list)
-  const depths = measureDepths(found)
-  for (const [number, name] of found.entries()) {
-    const { state } = name
-    state.order = [Number(state.asked), Number(isReal(name)), depths.get(name) ?? 0, number]
-  }
-}
-
-function open(name: Name, list: (name: Name) => void): void {
-  const { state, providers } = name
-  state.noTriggerable = true
-  for (const { package: pkg } of providers) {
-    if (!pkg.state.seen) {
-      openPackage(pkg)
+    state.real = providers.every((provider) => provider.package.name === name)
+    state.noTriggerable = true
+    // one that leads back to itself finds 0 there
+    let depth = 0
+    for (const { package: pkg } of providers) {
+      const opened = !pkg.state.seen
+      if (opened) openPackage(pkg)
       for (const need of pkg.depends) {
-        addDependent(need.name, pkg.name)
-        for (const provision of pkg.provides) addDependent(need.name, provision.name)
-        // what is to be kept away is nothing to look for
-        if (!need.dependency.conflict) list(need.name)
+        visit(need.name)
+        depth = Math.max(depth, need.name.state.depth + 1)
+      }
+      state.noTriggerable &&= pkg.state.untriggerable
+      if (!opened) continue
+      visit(pkg.name)
+      visitTriggers(pkg.name)
+      for (const provision of pkg.provides) {
+        // a name that is being looked up already is not asked again who comes with it, as in apk
+        if (provision.name === name) continue
+        visit(provision.name)
+        visitTriggers(provision.name)
       }
     }
-    state.noTriggerable &&= pkg.state.untriggerable
+    state.depth = depth
   }
-  for (const { package: pkg } of providers) {
-    list(pkg.name)
-    listTriggered(pkg.name, list)
-    for (const provision of pkg.provides) {
-      list(provision.name)
-      listTriggered(provision.name, list)
-    }
+  const visitTriggers = (name: Name): void => {
+    for (const triggered of name.triggers)
+      if (!triggered.state.seen && triggered.providers.some(isPossible)) visit(triggered)
   }
-  listTriggered(name, list)
+  roots.forEach(visit)
+  linkDependents(found)
 }
 
-function listTriggered(name: Name, list: (name: Name) => void): void {
-  for (const triggered of name.triggers) {
-    if (triggered.state.seen) continue
-    const possible = triggered.providers.some(({ package: pkg }) =>
-      pkg.installIf.every((need) => need.dependency.conflict || need.name.state.seen),
-    )
-    if (possible) list(triggered)
-  }
-}
-
-/** Whether nothing but packages of that name has it. */
-function isReal(name: Name): boolean {
-  return name.providers.every((provider) => provider.package.name === name)
-}
-
-/** How long the longest chain of needs below each name is; one that leads back to itself ends there. */
-function measureDepths(names: readonly Name[]): ReadonlyMap<Name, number> {
-  const depths = new Map<Name, number>()
-  const measure = (name: Name): number => {
-    const known = depths.get(name)
-    if (known !== undefined) return known
-    depths.set(name, 0)
-    let depth = 0
-    for (const { package: pkg } of name.providers)
-      for (const need of pkg.depends) depth = Math.max(depth, measure(need.name) + 1)
-    depths.set(name, depth)
-    return depth
-  }
-  names.forEach(measure)
-  return depths
+/** Whether everything the provider is to be installed with has been found. */
+function isPossible({ package: pkg }: { readonly package: Package }): boolean {
+  return (
+    pkg.installIf.length > 0 &&
+    pkg.installIf.every((need) => need.dependency.conflict || need.name.state.seen)
+  )
 }
 
 function openPackage({ state, tags, record, installIf }: Package): void {
@@ -87,6 +60,10 @@ function openPackage({ state, tags, record, installIf }: Package): void {
   state.untriggerable = installIf.length === 0
 }
 
-function addDependent(name: Name, dependent: Name): void {
-  if (!name.state.dependents.includes(dependent)) name.state.dependents.push(dependent)
+/** Notes with each name who must be looked at again when it changes. */
+function linkDependents(names: readonly Name[]): void {
+  for (const dependent of sortNames(names))
+    for (const { package: pkg } of dependent.providers)
+      for (const { name } of pkg.depends)
+        if (name.state.dependents.at(-1) !== dependent) name.state.dependents.push(dependent)
 }
