@@ -125,6 +125,9 @@ function bomb(name: string, why: string, cause?: unknown): PlinthError {
   })
 }
 
+/** Some pieces ahead of the reader, so that a thread decompresses while the reader is busy with the last one. */
+const gunzipOptions = { chunkSize: 1024 * 1024, readableHighWaterMark: 4 * 1024 * 1024 }
+
 async function open(
   compression: Compression,
   chunks: AsyncIterable<Uint8Array>,
@@ -133,7 +136,7 @@ async function open(
     case 'none':
       return chunks
     case 'gzip':
-      return transformed(chunks, zlib.createGunzip({ chunkSize: 1024 * 1024 }))
+      return transformed(chunks, zlib.createGunzip(gunzipOptions))
     case 'xz': {
       const { unxz } = await import('./xz.ts')
       return unxz(chunks)

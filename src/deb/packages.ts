@@ -1,4 +1,4 @@
-import { PlinthError } from '../errors.ts'
+import { eachStanzaWith, lineAt, PackagesScanner } from './packages-scan.ts'
 import { parsePackageRecord, type PackageRecord, type Priority } from './package-record.ts'
 
 /**
@@ -34,14 +34,17 @@ export interface PackagesIndex {
 
 /**
  * Indexes the decompressed bytes of a `Packages` file. Throws `INDEX_INVALID` for a stanza without a
- * package name; what else a stanza lacks shows when its record is asked for.
+ * package name; what else a stanza lacks shows when its record is asked for. Who scanned the file while it
+ * arrived hands that `scan` over.
  */
-export function indexPackages(content: Uint8Array, file: string): PackagesIndex {
+export function indexPackages(
+  content: Uint8Array,
+  file: string,
+  scan?: PackagesScanner,
+): PackagesIndex {
   const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
-  const starts = findStanzas(bytes)
-  const { first, next } = indexNames(bytes, starts, file)
-  const provided = indexProvides(bytes, starts)
-  const essential = stanzasWith(bytes, starts, '\nEssential: yes\n')
+  const scanned = (scan ?? new PackagesScanner(bytes)).finish(file)
+  const { starts, named, providing, essential } = scanned
   const byPriority = new Map<string, readonly number[]>()
   const end = (number: number): number => stanzaEnd(bytes, starts[number + 1] ?? bytes.length)
 
@@ -49,22 +52,18 @@ export function indexPackages(content: Uint8Array, file: string): PackagesIndex 
     file,
     bytes,
     size: starts.length,
-    find(name) {
-      const found: number[] = []
-      for (let at = first.get(name) ?? -1; at >= 0; at = next[at] ?? -1) found.push(at)
-      return found
-    },
-    providersOf(name) {
-      const found = provided.get(name)
-      return found === undefined ? [] : typeof found === 'number' ? [found] : found
-    },
-    names: () => first.keys(),
-    providedNames: () => provided.keys(),
+    find: (name) => named.find(name),
+    providersOf: (name) => providing.find(name),
+    names: () => named.names(),
+    providedNames: () => providing.names(),
     essential: () => essential,
     withPriority(priority) {
       let found = byPriority.get(priority)
       if (found === undefined) {
-        found = stanzasWith(bytes, starts, `\nPriority: ${priority}\n`)
+        const all: number[] = []
+        const line = `\nPriority: ${priority}\n`
+        eachStanzaWith(bytes, { starts, from: 0, at: 0 }, line, (number) => all.push(number))
+        found = all
         byPriority.set(priority, found)
       }
       return found
@@ -81,144 +80,10 @@ export function indexPackages(content: Uint8Array, file: string): PackagesIndex 
   }
 }
 
-const newline = 10
-
-/** Where each stanza begins. Blank lines part them; any number of them, also at both ends. */
-function findStanzas(bytes: Buffer): Uint32Array<ArrayBuffer> {
-  const blank = Buffer.from('\n\n')
-  let starts = new Uint32Array(1024)
-  let count = 0
-  let at = skipBlank(bytes, 0)
-  while (at < bytes.length) {
-    if (count === starts.length) {
-      const grown = new Uint32Array(starts.length * 2)
-      grown.set(starts)
-      starts = grown
-    }
-    starts[count++] = at
-    const end = bytes.indexOf(blank, at)
-    if (end < 0) break
-    at = skipBlank(bytes, end + 2)
-  }
-  return starts.slice(0, count)
-}
-
-function skipBlank(bytes: Buffer, at: number): number {
-  while (bytes[at] === newline) at++
-  return at
-}
-
 function stanzaEnd(bytes: Buffer, next: number): number {
   let end = next
   while (bytes[end - 1] === newline) end--
   return end
 }
 
-/** Name → first record, and each record's next of the same name. */
-function indexNames(
-  bytes: Buffer,
-  starts: Uint32Array,
-  file: string,
-): { readonly first: ReadonlyMap<string, number>; readonly next: Int32Array } {
-  const field = Buffer.from('\nPackage:')
-  const first = new Map<string, number>()
-  const last = new Map<string, number>()
-  const next = new Int32Array(starts.length).fill(-1)
-  for (let number = 0; number < starts.length; number++) {
-    const start = starts[number] ?? 0
-    // dpkg and dak write it first; the format allows it anywhere
-    let at = start
-    if (!beginsWithPackage(bytes, start)) {
-      at = bytes.indexOf(field, start) + 1
-      if (at === 0 || at >= (starts[number + 1] ?? bytes.length)) {
-        const line = lineAt(bytes, start)
-        throw new PlinthError(
-          'INDEX_INVALID',
-          `cannot use ${file}: line ${line}: a package without Package`,
-          {
-            hint: 'the index is broken at its source; try another mirror or snapshot',
-            facts: { file, line },
-          },
-        )
-      }
-    }
-    at += field.length - 1
-    let end = bytes.indexOf(newline, at)
-    if (end < 0) end = bytes.length
-    while (bytes[at] === 32) at++
-    const name = bytes.toString('latin1', at, end).trimEnd().toLowerCase()
-    const before = last.get(name) ?? first.get(name)
-    if (before === undefined) first.set(name, number)
-    else {
-      next[before] = number
-      last.set(name, number)
-    }
-  }
-  return { first, next }
-}
-
-const packageField = Buffer.from('Package:')
-
-function beginsWithPackage(bytes: Buffer, at: number): boolean {
-  for (let i = 0; i < packageField.length; i++) if (bytes[at + i] !== packageField[i]) return false
-  return true
-}
-
-/** Provided name → record numbers; a lone number for the many that one package alone provides. */
-function indexProvides(bytes: Buffer, starts: Uint32Array): ReadonlyMap<string, number | number[]> {
-  const provided = new Map<string, number | number[]>()
-  eachStanzaWith(bytes, starts, '\nProvides:', (number, at) => {
-    for (const name of providedNames(bytes.toString('latin1', at, fieldEnd(bytes, at)))) {
-      const before = provided.get(name)
-      if (before === undefined) provided.set(name, number)
-      else if (typeof before === 'number') {
-        if (before !== number) provided.set(name, [before, number])
-      } else if (before.at(-1) !== number) before.push(number)
-    }
-  })
-  return provided
-}
-
-/** `awk, mail-transport-agent (= 1)` → names without version and architecture. */
-function* providedNames(value: string): Generator<string> {
-  for (const item of value.split(',')) {
-    const name = /^\s*([^\s(:]+)/.exec(item)?.[1]
-    if (name !== undefined) yield name
-  }
-}
-
-/** The end of a field's value: the first line end that no continuation line follows. */
-function fieldEnd(bytes: Buffer, from: number): number {
-  let end = bytes.indexOf(newline, from)
-  while (end >= 0 && (bytes[end + 1] === 32 || bytes[end + 1] === 9))
-    end = bytes.indexOf(newline, end + 1)
-  return end < 0 ? bytes.length : end
-}
-
-function stanzasWith(bytes: Buffer, starts: Uint32Array, line: string): readonly number[] {
-  const found: number[] = []
-  eachStanzaWith(bytes, starts, line, (number) => found.push(number))
-  return found
-}
-
-/** Calls back for every stanza that holds `text`, with the offset after it; both rise, so one walk suffices. */
-function eachStanzaWith(
-  bytes: Buffer,
-  starts: Uint32Array,
-  text: string,
-  found: (number: number, at: number) => void,
-): void {
-  const needle = Buffer.from(text)
-  let number = 0
-  for (let at = bytes.indexOf(needle); at >= 0; at = bytes.indexOf(needle, at + needle.length)) {
-    while (number + 1 < starts.length && (starts[number + 1] ?? 0) <= at) number++
-    found(number, at + needle.length)
-  }
-}
-
-function lineAt(bytes: Buffer, offset: number): number {
-  let line = 1
-  for (let at = bytes.indexOf(newline); at >= 0 && at < offset; at = bytes.indexOf(newline, at + 1))
-    line++
-  return line
-}
+const newline = 10

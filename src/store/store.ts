@@ -235,14 +235,10 @@ class DirectoryStore implements Store {
 
   async #verify(digest: Digest): Promise<string> {
     const hash = createHash('sha256')
-    const buffer = Buffer.allocUnsafe(1024 * 1024)
     let file: FileHandle | undefined
     try {
       file = await open(this.#path(digest))
-      for (let read = -1; read !== 0;) {
-        read = (await file.read(buffer, 0, buffer.length)).bytesRead
-        hash.update(buffer.subarray(0, read))
-      }
+      await eachPiece(file, (piece) => hash.update(piece))
     } catch (error) {
       throw await this.#missing(digest, error)
     } finally {
@@ -304,6 +300,21 @@ class DirectoryStore implements Store {
 }
 
 const maxWriting = 4
+
+/** Shows a file in pieces that hold until the next one comes: that is read meanwhile. */
+async function eachPiece(file: FileHandle, show: (piece: Uint8Array) => void): Promise<void> {
+  const { size } = await file.stat()
+  const length = Math.min(1024 * 1024, size + 1)
+  const read = async (buffer: Buffer): Promise<Buffer> =>
+    buffer.subarray(0, (await file.read(buffer, 0, length)).bytesRead)
+  let [shown, filled] = [Buffer.allocUnsafeSlow(length), Buffer.allocUnsafeSlow(length)]
+  for (let piece = await read(filled); piece.length > 0;) {
+    ;[shown, filled] = [filled, shown]
+    const next = read(filled)
+    show(piece)
+    piece = await next
+  }
+}
 
 async function writeAll(file: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
   let offset = 0

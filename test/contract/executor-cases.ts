@@ -538,7 +538,7 @@ const changing: readonly ExecutorCase[] = [
 
 const filing: readonly ExecutorCase[] = [
   {
-    name: 'read follows links inside the tree, gives undefined for what is no file',
+    name: 'read and present follow links inside the tree; read gives undefined for what is no file',
     run: (setup) =>
       within(
         setup,
@@ -546,6 +546,7 @@ const filing: readonly ExecutorCase[] = [
           'run/real': 'deep',
           'var/run': { symlink: '/run' },
           link: { symlink: '../../../var/run/real' },
+          gone: { symlink: 'no/such' },
           loop: { symlink: 'loop' },
           secret: { content: 's', mode: 0o600, uid: 33 },
         }),
@@ -560,6 +561,9 @@ const filing: readonly ExecutorCase[] = [
           assert.equal(await text('loop'), undefined)
           assert.equal(await text('etc'), undefined)
           assert.equal(await text('no/such'), undefined)
+          const asked = ['link', 'etc', 'no/such', 'var/run/real', 'gone']
+          assert.deepEqual(await w.present(asked), ['link', 'etc', 'var/run/real'])
+          assert.deepEqual(await w.present([]), [])
           await sh(w, 'echo new >/run/real')
           assert.equal(await text('link'), 'new\n')
         },
@@ -582,11 +586,13 @@ const filing: readonly ExecutorCase[] = [
               'lib/x.so': 'x',
               'var/run/y': 'y',
               'etc/passwd': 'replaced',
-            }).filter((e) => e.type !== 'directory'),
+              'sys/': {},
+            }).filter((e) => e.type !== 'directory' || e.path === 'sys'),
           )
           assert.deepEqual((await sh(w, '/usr/sbin/policy-rc.d')).status, { code: 101 })
           assert.deepEqual(listing(await w.changes()), {
             'etc/passwd': 'file 0644 0:0 "replaced"',
+            sys: 'directory 0755 0:0',
             'tmp/y': 'file 0644 0:0 "y"',
             'usr/lib/x.so': 'file 0644 0:0 "x"',
             'usr/sbin': 'directory 0755 0:0',

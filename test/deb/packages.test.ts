@@ -35,6 +35,28 @@ describe('indexPackages()', () => {
     expect([...packages.providedNames()].toSorted()).toEqual(['x', 'xx', 'y', 'z'])
   })
 
+  test('takes neither an empty Provides nor the field after it for a name', () => {
+    const packages = index('Package: a\nProvides:\nDepends: b\n\nPackage: c\nProvides: \n\n')
+    expect([...packages.providedNames()]).toEqual([])
+    expect(packages.size).toBe(2)
+  })
+
+  test('reads upper case in a package name as lower case, as dpkg does', () => {
+    const packages = index('Package: LibFoo\nProvides: Bar\n')
+    expect(packages.find('libfoo')).toEqual([0])
+    expect(packages.find('LibFoo')).toEqual([])
+    expect([...packages.names()]).toEqual(['libfoo'])
+    expect(packages.providersOf('Bar')).toEqual([0])
+    expect(packages.providersOf('bar')).toEqual([])
+  })
+
+  test('tells names of one hash apart', () => {
+    const names = Array.from({ length: 5000 }, (_, i) => `p${i}`)
+    const packages = index(names.map((name) => `Package: ${name}\n`).join('\n'))
+    expect(names.map((name) => packages.find(name))).toEqual(names.map((_, i) => [i]))
+    expect([...packages.names()]).toEqual(names)
+  })
+
   test('finds the essential and those of a priority', () => {
     const packages = index(
       packagesText([

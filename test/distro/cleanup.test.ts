@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { cleanUp, cleanupRules, type CleanupRule } from '../../src/distro/deb/cleanup.ts'
+import { applyCleanup, type CleanupRule } from '../../src/distro/cleanup.ts'
+import { cleanUp, cleanupRules } from '../../src/distro/deb/cleanup.ts'
 import type { Entry } from '../../src/entry.ts'
 import { sortedEntries, type Tree } from '../../src/rootfs/tree.ts'
 import { dir, file, hardlink, link } from '../support/layer.ts'
 
 const treeOf = (...entries: readonly Entry[]): Tree => new Map(entries.map((e) => [e.path, e]))
 const left = (tree: Tree, rules?: readonly CleanupRule[]) =>
-  sortedEntries(cleanUp(tree, rules)).map((e) =>
+  sortedEntries(rules ? applyCleanup(tree, rules, () => false) : cleanUp(tree)).map((e) =>
     e.type === 'file' ? `${e.path} ${e.size}` : e.path,
   )
 

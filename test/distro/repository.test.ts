@@ -112,7 +112,7 @@ async function loadOne(...args: Parameters<typeof load>): Promise<LoadedIndex> {
 async function names(...args: Parameters<typeof load>): Promise<string[][]> {
   const indexes = await load(...args)
   const texts = await Promise.all(
-    indexes.map(async (index) => Buffer.from(await index.read()).toString()),
+    indexes.map(async (index) => (await index.packages()).bytes.toString()),
   )
   return texts.map((text) => [...text.matchAll(/^Package: (.*)$/gm)].map(([, name]) => name ?? ''))
 }
@@ -158,7 +158,7 @@ describe('loadIndexes()', () => {
         signers: [key.fingerprint],
         skipped: [],
       })
-      const bytes = await index.read()
+      const { bytes } = await index.packages()
       expect(index.digest).toBe(sha256(bytes))
       expect(await store.has(index.digest)).toBe(bytes.length)
       server.seen.length = 0
@@ -512,7 +512,7 @@ describe('loadIndexes() and Packages', () => {
   test('is fetched again when the store has a damaged one', async () => {
     await publish({})
     const index = await loadOne()
-    const bytes = await index.read()
+    const { bytes } = await index.packages()
     const blob = (digest: Digest): string => join(store.root, 'blobs', 'sha256', digestHex(digest))
     for (const damage of [
       Buffer.from('Package: evil\n'),

@@ -30,6 +30,7 @@ function readingExecutor(store: Store): Executor {
       return {
         run: async () => ({ code: 0 }),
         read: async () => undefined,
+        present: async () => [],
         write: async () => {},
         changes: async () => [],
         [Symbol.asyncDispose]: async () => {},

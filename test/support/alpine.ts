@@ -60,6 +60,8 @@ export async function alpineKeys(): Promise<Record<string, string>> {
 /** The real apk-tools 2.14.4, run without a root of its own: ask `needs('alpine')` before. */
 export interface RealApk {
   run(...argv: readonly string[]): { readonly status: number; readonly output: string }
+  /** The same in a mount namespace of its own: it mounts what scripts need, which takes root. */
+  isolated(...argv: readonly string[]): { readonly status: number; readonly output: string }
   /** Writes a file for it; `path` is relative, the result absolute. */
   keep(path: string, bytes: Uint8Array): string
   /** An empty root with an empty database. */
@@ -91,17 +93,17 @@ export async function realApk(signers: readonly ApkSigner[]): Promise<RealApk> {
   const loader = path.join(home, `ld-musl-${hostArch}.so.1`)
   const start = ['--library-path', home, path.join(home, 'apk'), '--keys-dir', keys]
   const nowhere = ['--repositories-file', '/dev/null', '--no-network']
-  const run: RealApk['run'] = (...argv) => {
-    const { status, stdout, stderr, error } = spawnSync(loader, [...start, ...argv], {
-      encoding: 'utf8',
-    })
+  const spawned = (command: string, argv: readonly string[]) => {
+    const { status, stdout, stderr, error } = spawnSync(command, argv, { encoding: 'utf8' })
     if (status === null) throw error ?? new Error('the real apk was killed')
     return { status, output: `${stdout}${stderr}` }
   }
+  const run: RealApk['run'] = (...argv) => spawned(loader, [...start, ...argv])
   const on: RealApk['on'] = (root, ...argv) =>
     run(...nowhere, '--arch', hostArch!, '--root', root, ...argv)
   return {
     run,
+    isolated: (...argv) => spawned('unshare', ['--mount', loader, ...start, ...argv]),
     on,
     keep(name, bytes) {
       const file = path.join(work, name)

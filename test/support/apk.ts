@@ -30,7 +30,7 @@ export interface ApkSpec {
   readonly version?: string
   readonly arch?: string
   /** further lines of .PKGINFO (`depend`, `provides`, …), lists as several; undefined leaves one of the default out */
-  readonly fields?: Readonly<Record<string, string | readonly string[] | undefined>>
+  readonly fields?: Readonly<Record<string, string | readonly string[] | undefined>> | undefined
   /** `.PKGINFO` as it is, but for its datahash, which is added */
   readonly pkginfo?: string
   /** by type: `post-install`, `trigger`, … */
@@ -76,11 +76,28 @@ export interface ApkSigner {
  *     })
  */
 export function buildApk(spec: ApkSpec): Buffer {
-  return Buffer.concat(Object.values(apkParts(spec)))
+  const { signature, control, data } = apkParts(spec)
+  return Buffer.concat([signature, control, data])
 }
 
 /** The gzip members of a package: what a forger puts together anew. */
-export function apkParts(spec: ApkSpec): { signature: Buffer; control: Buffer; data: Buffer } {
+export function apkParts(spec: ApkSpec): ApkParts {
+  const known = built.get(spec)
+  if (known) return known
+  const parts = makeParts(spec)
+  built.set(spec, parts)
+  return parts
+}
+
+interface ApkParts {
+  readonly signature: Buffer
+  readonly control: Buffer
+  readonly data: Buffer
+}
+
+const built = new WeakMap<ApkSpec, ApkParts>()
+
+function makeParts(spec: ApkSpec): ApkParts {
   const data = Buffer.from(spec.rawData ?? gzipSync(rawTar(spec.data ?? dataMembers(spec))))
   const dataHash = spec.dataHash ?? createHash('sha256').update(data).digest('hex')
   const info = `${pkginfo(spec)}datahash = ${dataHash}\n`

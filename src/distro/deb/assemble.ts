@@ -1,5 +1,6 @@
 import type { Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
+import { GrowingTree } from '../../rootfs/growing-tree.ts'
 import { parentOf, resolveIn, type Tree } from '../../rootfs/tree.ts'
 
 /** A package as assembling needs it. */
@@ -29,23 +30,22 @@ const mergedDirectories = new Set(['bin', 'lib', 'lib32', 'lib64', 'libo32', 'li
  * another Replaces it. Nothing is written: the tree refers to the packages' contents.
  */
 export class Assembly {
-  readonly #tree = new Map<string, Entry>()
+  readonly #growing: GrowingTree
   /** by real path, whoever has it; several only for directories and what architectures share */
   readonly #claims = new Map<string, Claim[]>()
   /** every path a part names, and whether it is a symbolic link */
   readonly #lists = new Map<DebPart, Map<string, boolean>>()
-  /** by path of a file, its hard links */
-  readonly #links = new Map<string, string[]>()
   /** real paths of directories, as far as links were followed */
   readonly #resolved = new Map<string, string>()
   readonly #options: AssembleOptions
 
   constructor(options: AssembleOptions) {
     this.#options = options
+    this.#growing = new GrowingTree(options)
   }
 
   get tree(): Tree {
-    return this.#tree
+    return this.#growing.tree
   }
 
   /**
@@ -76,37 +76,29 @@ export class Assembly {
           : await this.#meet({ ...entry, path }, part)
       if (outcome !== 'lose') list.set(entry.path, entry.type === 'symlink')
       if (outcome !== 'win') continue
-      this.#leaveLinks(path, written)
       this.#claims.set(path, [{ part, name: entry.path }])
-      if (entry.type === 'hardlink') {
-        const target = this.#realPath(entry.target, part, written)
-        this.#set({ ...entry, path, target }, written)
-        this.#links.set(target, [...(this.#links.get(target) ?? []), path])
-      } else {
-        this.#set({ ...entry, path }, written)
-      }
+      const placed =
+        entry.type === 'hardlink'
+          ? { ...entry, path, target: this.#realPath(entry.target, part, written) }
+          : { ...entry, path }
+      this.#growing.put(placed, written)
       if (entry.type === 'symlink') this.#resolved.clear()
     }
     return written
   }
 
-  #set(entry: Entry, written: Entry[]): void {
-    this.#makeParents(entry.path, written)
-    this.#tree.set(entry.path, entry)
-    written.push(entry)
-  }
-
   /** A directory is shared by all that name it, and like the first of them said. */
   #meetDirectory(entry: Entry, part: DebPart, written: Entry[]): 'win' | 'share' {
     const { path } = entry
-    const existing = this.#tree.get(path)
+    const existing = this.tree.get(path)
     if (existing === undefined) return 'win'
     // implied by a file that came first: now its owner says what it is like
     if (existing.type === 'directory') return this.#claims.has(path) ? 'share' : 'win'
     const target =
-      existing.type === 'symlink' ? resolveIn(this.#tree, path, { last: true }) : undefined
-    const there = target === undefined ? undefined : this.#tree.get(target)
-    if (target !== undefined && there === undefined) this.#set({ ...entry, path: target }, written)
+      existing.type === 'symlink' ? resolveIn(this.tree, path, { last: true }) : undefined
+    const there = target === undefined ? undefined : this.tree.get(target)
+    if (target !== undefined && there === undefined)
+      this.#growing.put({ ...entry, path: target }, written)
     else if (there?.type !== 'directory') throw conflict(path, part, this.#ownerOf(path))
     return 'share'
   }
@@ -114,7 +106,7 @@ export class Assembly {
   /** Two packages at one path: the newcomer wins, loses, or both have it. */
   async #meet(entry: Entry, part: DebPart): Promise<'win' | 'lose' | 'share'> {
     const { path } = entry
-    const existing = this.#tree.get(path)
+    const existing = this.tree.get(path)
     if (existing === undefined) return 'win'
     const owner = this.#ownerOf(path)
     if (entry.type === 'symlink') {
@@ -141,28 +133,11 @@ export class Assembly {
     if (a.type !== 'symlink' || b.type !== 'symlink') return false
     const parent = parentOf(a.path)
     const [left, right] = [a, b].map(({ target }) =>
-      resolveIn(this.#tree, target.startsWith('/') ? target : `${parent}/${target}`, {
+      resolveIn(this.tree, target.startsWith('/') ? target : `${parent}/${target}`, {
         last: true,
       }),
     )
-    return left !== undefined && left === right && this.#tree.get(left)?.type === 'directory'
-  }
-
-  /** Before a file is replaced: the first of its hard links takes its content over. */
-  #leaveLinks(path: string, written: Entry[]): void {
-    const existing = this.#tree.get(path)
-    const links = (this.#links.get(path) ?? []).filter((link) => {
-      const entry = this.#tree.get(link)
-      return entry?.type === 'hardlink' && entry.target === path
-    })
-    const [heir, ...others] = links
-    if (existing?.type !== 'file' || heir === undefined) return
-    this.#set({ ...existing, path: heir }, written)
-    for (const link of others) {
-      this.#set({ ...this.#tree.get(link)!, type: 'hardlink', path: link, target: heir }, written)
-    }
-    this.#links.delete(path)
-    this.#links.set(heir, others)
+    return left !== undefined && left === right && this.tree.get(left)?.type === 'directory'
   }
 
   #ownerOf(path: string): DebPart | undefined {
@@ -180,15 +155,15 @@ export class Assembly {
     if (known !== undefined) return known
     const parent = parentOf(path)
     let real = parent === '' ? path : join(this.#realDirectory(parent, part), path)
-    if (this.#tree.get(real)?.type === 'symlink') {
+    if (this.tree.get(real)?.type === 'symlink') {
       // only a link that another package (or the merged /usr) made may be followed
       if (this.#ownerOf(real) === part)
         throw unsafe(path, part, "it is the package's own symbolic link, and a directory elsewhere")
-      const target = resolveIn(this.#tree, real, { last: true })
+      const target = resolveIn(this.tree, real, { last: true })
       if (target === undefined) throw unsafe(path, part, 'it is a loop of symbolic links')
       real = target
     }
-    if ((this.#tree.get(real)?.type ?? 'directory') !== 'directory') {
+    if ((this.tree.get(real)?.type ?? 'directory') !== 'directory') {
       if (this.#ownerOf(real) === part) throw unsafe(path, part, 'it is a file and a directory')
       throw conflict(real, part, this.#ownerOf(real))
     }
@@ -200,21 +175,14 @@ export class Assembly {
   #mergeUsr(path: string, written: Entry[]): void {
     const slash = path.indexOf('/')
     const top = slash < 0 ? path : path.slice(0, slash)
-    if (!this.#options.usrMerge || !mergedDirectories.has(top) || this.#tree.has(top)) return
+    if (!this.#options.usrMerge || !mergedDirectories.has(top) || this.tree.has(top)) return
     const owned = { uid: 0, gid: 0, mtime: this.#options.mtime }
-    this.#set({ type: 'symlink', path: top, mode: 0o777, target: `usr/${top}`, ...owned }, written)
-    if (this.#tree.has(`usr/${top}`)) return
-    this.#set({ type: 'directory', path: `usr/${top}`, mode: 0o755, ...owned }, written)
-  }
-
-  /** Directories a path needs that no package named (yet): root's, 0755, as dpkg makes them. */
-  #makeParents(path: string, written: Entry[]): void {
-    const parent = parentOf(path)
-    if (parent === '' || this.#tree.has(parent)) return
-    this.#set(
-      { type: 'directory', path: parent, mode: 0o755, uid: 0, gid: 0, mtime: this.#options.mtime },
+    this.#growing.put(
+      { type: 'symlink', path: top, mode: 0o777, target: `usr/${top}`, ...owned },
       written,
     )
+    if (this.tree.has(`usr/${top}`)) return
+    this.#growing.put({ type: 'directory', path: `usr/${top}`, mode: 0o755, ...owned }, written)
   }
 }
 

@@ -1,14 +1,5 @@
-import type { Change, Entry } from '../../entry.ts'
-import { applyChanges, type Tree } from '../../rootfs/tree.ts'
-
-/** One thing that configuring leaves behind and a base image does not hold. */
-export interface CleanupRule {
-  /** a path; `*` stands for anything within one component, a final `/**` for everything below */
-  readonly path: string
-  /** an emptied file is 0644, whatever its owner made of the full one */
-  readonly action: 'remove' | 'empty'
-  readonly reason: string
-}
+import type { Tree } from '../../rootfs/tree.ts'
+import { applyCleanup, type CleanupRule } from '../cleanup.ts'
 
 /** All that is removed from a configured Debian tree, and why. Nothing else is. */
 export const cleanupRules: readonly CleanupRule[] = [
@@ -67,40 +58,10 @@ export const cleanupRules: readonly CleanupRule[] = [
   { path: 'sys/**', action: 'remove', reason: 'mounted at run time' },
 ]
 
-/** What `rules` must leave although a rule matches: directories packages and their scripts count on. */
+/** What the rules must leave: directories packages and their scripts count on. */
 const kept: readonly RegExp[] = [/^run\/lock$/, /^run\/mount$/]
 
-/**
- * The tree after the rules. A directory that is removed takes along what it holds; another name of a file that
- * is removed or emptied keeps it.
- */
-export function cleanUp(tree: Tree, rules: readonly CleanupRule[] = cleanupRules): Tree {
-  const patterns = rules.map((rule) => ({ ...rule, pattern: toPattern(rule.path) }))
-  const changes: Change[] = []
-  for (const [path, entry] of tree) {
-    const rule = patterns.find(({ pattern }) => pattern.test(path))
-    if (rule === undefined || kept.some((pattern) => pattern.test(path))) continue
-    if (rule.action === 'remove') changes.push({ type: 'whiteout', path })
-    else if (entry.type === 'file' || entry.type === 'hardlink') changes.push(emptied(entry, tree))
-  }
-  return applyChanges(tree, changes)
-}
-
-function emptied(entry: Entry, tree: Tree): Entry {
-  const { uid, gid, mtime } = (entry.type === 'hardlink' && tree.get(entry.target)) || entry
-  return {
-    type: 'file',
-    path: entry.path,
-    mode: 0o644,
-    uid,
-    gid,
-    mtime,
-    size: 0,
-    content: { kind: 'bytes', bytes: new Uint8Array(0) },
-  }
-}
-
-function toPattern(path: string): RegExp {
-  const escaped = path.replace(/[.+?^${}()|[\]\\]/g, '\\$&')
-  return new RegExp(`^${escaped.replace(/\/\*\*$/, '/[^]+').replaceAll('*', '[^/]*')}$`)
+/** A configured Debian tree without what an image does not hold. */
+export function cleanUp(tree: Tree): Tree {
+  return applyCleanup(tree, cleanupRules, (path) => kept.some((pattern) => pattern.test(path)))
 }

@@ -1,5 +1,7 @@
 import { sha256, type Digest } from '../../digest.ts'
 import type { Change, Entry } from '../../entry.ts'
+import type { Tree } from '../../rootfs/tree.ts'
+import { movedProgram, shortcuts, shortcutText } from './configure-shortcuts.ts'
 
 /** Where late packages and the control files of others lie meanwhile; not part of the image. */
 export const scratch = 'var/cache/plinth'
@@ -23,9 +25,9 @@ const hostname = 'plinth\n'
  */
 export function withoutStubs(
   changes: readonly Change[],
-  has: (path: string) => boolean,
+  tree: Pick<Tree, 'get'>,
 ): readonly Change[] {
-  const made = new Map(stubs(has).map((entry) => [entry.path, entry]))
+  const made = new Map(stubs(tree).map((entry) => [entry.path, entry]))
   return changes.filter((change) => {
     if (change.path === scratch || change.path.startsWith(`${scratch}/`)) return false
     const stub = made.get(change.path)
@@ -43,9 +45,10 @@ function digestOf({ content }: Extract<Entry, { type: 'file' }>): Digest {
   return content.kind === 'blob' ? content.digest : sha256(content.bytes)
 }
 
-/** What is written into a workspace before scripts run. `has`: whether the unpacked tree has a path. */
-export function stubs(has: (path: string) => boolean): Entry[] {
+/** What is written into a workspace before scripts run, over the unpacked tree. */
+export function stubs(tree: Pick<Tree, 'get'>): Entry[] {
   const entries = [file('usr/sbin/policy-rc.d', policy, 0o755)]
+  const has = (path: string): boolean => tree.get(path) !== undefined
   // what a package brings is its own answer
   if (!has('etc/hostname')) entries.push(file('etc/hostname', hostname, 0o644))
   if (!has('etc/resolv.conf')) entries.push(file('etc/resolv.conf', '', 0o644))
@@ -54,6 +57,14 @@ export function stubs(has: (path: string) => boolean): Entry[] {
   }
   if (has('usr/sbin/start-stop-daemon'))
     entries.push(file('usr/sbin/start-stop-daemon', noDaemon, 0o755))
+  entries.push({ type: 'directory', path: scratch, mode: 0o755, ...owned })
+  for (const shortcut of shortcuts) {
+    const program = tree.get(shortcut.path)
+    if (program?.type !== 'file') continue
+    const real = `${scratch}/${shortcut.path.slice(shortcut.path.lastIndexOf('/') + 1)}`
+    entries.push(movedProgram(program, real))
+    entries.push(file(shortcut.path, shortcutText(shortcut, `/${real}`), 0o755))
+  }
   return entries
 }
 

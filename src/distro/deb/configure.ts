@@ -2,6 +2,7 @@ import type { Digest } from '../../digest.ts'
 import type { Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
 import type { RunRequest, Workspace } from '../../ports.ts'
+import type { Tree } from '../../rootfs/tree.ts'
 import { file, owned, scratch, stubs } from './configure-stubs.ts'
 import type { ControlFile } from './unpacked-record.ts'
 
@@ -23,8 +24,8 @@ export interface ConfigurePackage {
 
 export interface ConfigureOptions {
   readonly epoch: number
-  /** whether the unpacked tree has a path */
-  has(path: string): boolean
+  /** the unpacked tree */
+  readonly tree: Tree
 }
 
 export interface ConfigureDeps {
@@ -51,15 +52,12 @@ export async function configureDebs(
   const late = packages.filter((pkg) => pkg.late)
   const preinsts = packages.filter((pkg) => pkg.preinst && !pkg.late)
   preinsts.sort((a, b) => Number(b.name === 'base-passwd') - Number(a.name === 'base-passwd'))
-  await deps.workspace.write([
-    ...stubs((path) => options.has(path)),
-    ...scratchFiles(preinsts, late),
-  ])
+  await deps.workspace.write([...stubs(options.tree), ...scratchFiles(preinsts, late)])
   const dpkg = packages.find(({ name }) => name === 'dpkg')
   const session = new Session({ epoch: options.epoch, dpkg: dpkg?.version ?? '' }, deps)
 
   // what stands in for awk until an alternative is set
-  const awk = ['mawk', 'gawk', 'original-awk'].find((name) => options.has(`usr/bin/${name}`))
+  const awk = ['mawk', 'gawk', 'original-awk'].find((name) => options.tree.has(`usr/bin/${name}`))
   await session.preinsts(preinsts, awk)
 
   const core = packages.filter((pkg) => pkg.core)
@@ -69,7 +67,6 @@ export async function configureDebs(
     await grow(packages.slice(core.length), session)
   }
   await session.dpkg('configure', ['--configure', '-a'])
-  await deps.workspace.write(await downloadDirectories(deps.workspace, options.epoch))
 }
 
 function scratchFiles(
@@ -78,7 +75,6 @@ function scratchFiles(
 ): Entry[] {
   const directory = (path: string): Entry => ({ type: 'directory', path, mode: 0o755, ...owned })
   const entries: Entry[] = []
-  if (preinsts.length + late.length > 0) entries.push(directory(scratch))
   for (const pkg of preinsts) {
     entries.push(directory(controlDirectory(pkg)))
     for (const { name, mode, bytes } of pkg.preinst ?? [])
@@ -134,21 +130,6 @@ const triggersLater = ['--no-triggers']
 
 function dpkgName({ name, architecture }: ConfigurePackage): string {
   return architecture === 'all' ? name : `${name}:${architecture}`
-}
-
-/** The directories apt downloads into, given to the user it downloads as: what its first run would do. */
-async function downloadDirectories(workspace: Workspace, mtime: number): Promise<Entry[]> {
-  const users = Buffer.from((await workspace.read('etc/passwd')) ?? '').toString('latin1')
-  const uid = /^_apt:[^:]*:(\d+):/m.exec(users)?.[1]
-  if (uid === undefined) return []
-  return ['var/lib/apt/lists/partial', 'var/cache/apt/archives/partial'].map((path) => ({
-    type: 'directory',
-    path,
-    mode: 0o700,
-    uid: Number(uid),
-    gid: 0,
-    mtime,
-  }))
 }
 
 /** Runs things in the workspace with the environment maintainer scripts expect (Debian policy 6, 10.4). */

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import { compressionOf, decompress } from '../../archive/decompress.ts'
 import { byHashPath, type IndexFile } from '../../deb/release-index.ts'
 import type { ReleaseFile } from '../../deb/release.ts'
+import { indexPackages, type PackagesIndex } from '../../deb/packages.ts'
+import { PackagesScanner } from '../../deb/packages-scan.ts'
 import { suiteUrl, type DebSource } from '../../deb/sources.ts'
 import { digestHex, sha256, type Digest } from '../../digest.ts'
 import { isPlinthError, PlinthError } from '../../errors.ts'
@@ -17,10 +19,10 @@ export interface IndexContent {
   /** of the uncompressed file */
   readonly digest: Digest
   /**
-   * The uncompressed bytes. They are verified as they are read from the store, and fetched again when the
-   * store turns out to be damaged.
+   * The packages in it. The bytes are verified as they are read from the store, and fetched again when the
+   * store turns out to be damaged. Throws `INDEX_INVALID` for what is no index.
    */
-  readonly read: () => Promise<Uint8Array>
+  readonly packages: () => Promise<PackagesIndex>
 }
 
 /**
@@ -38,15 +40,15 @@ export async function loadIndexFile(
     (await readRecord<{ digest: Digest }>(deps.store, 'indexes', key))?.digest
   const size = digest === undefined ? undefined : await deps.store.has(digest)
   if (digest !== undefined && size !== undefined && size === (index.plain?.size ?? size)) {
-    const read = async (): Promise<Uint8Array> =>
+    const packages = async (): Promise<PackagesIndex> =>
       (await readStored(digest, labelOf(index, from.loaded), deps)) ??
-      (await fetchIndex(index, from, deps)).bytes
-    return { digest, read }
+      (await fetchIndex(index, from, deps)).packages()
+    return { digest, packages }
   }
   const fetched = await fetchIndex(index, from, deps)
   if (index.plain?.sha256 === undefined)
     await writeRecord(deps.store, 'indexes', key, { digest: fetched.digest })
-  return { digest: fetched.digest, read: async () => fetched.bytes }
+  return { digest: fetched.digest, packages: async () => fetched.packages() }
 }
 
 /** What a byte costs on the way and to unpack, in seconds: an ordinary line, one core. */
@@ -69,29 +71,28 @@ function ranked(index: IndexFile): readonly (readonly [extension: string, file: 
   return [...index.variants].toSorted((a, b) => seconds(a) - seconds(b))
 }
 
-interface IndexBytes {
+interface FetchedIndex {
   readonly digest: Digest
-  readonly bytes: Uint8Array
+  readonly packages: () => PackagesIndex
 }
 
 async function fetchIndex(
   index: IndexFile,
   from: { readonly source: DebSource; readonly loaded: LoadedRelease },
   deps: LoadDeps,
-): Promise<IndexBytes> {
+): Promise<FetchedIndex> {
+  const label = labelOf(index, from.loaded)
   if (deps.offline) {
-    throw new PlinthError(
-      'UNREACHABLE',
-      `cannot use ${labelOf(index, from.loaded)} offline: it is not in the store`,
-      { hint: 'run once without --offline' },
-    )
+    throw new PlinthError('UNREACHABLE', `cannot use ${label} offline: it is not in the store`, {
+      hint: 'run once without --offline',
+    })
   }
   let last: unknown
   for (const [extension, file] of ranked(index)) {
     try {
-      const name = `${labelOf(index, from.loaded)} (${file.path})`
+      const name = `${label} (${file.path})`
       const bytes = await fetchFile(file, name, from, deps)
-      return await unpack(extension, bytes, { index, name }, deps)
+      return await unpack(extension, bytes, { index, name, label }, deps)
     } catch (error) {
       // a mirror may have only some of the forms
       if (!isPlinthError(error, 'HTTP_STATUS')) throw error
@@ -137,16 +138,24 @@ async function fetchFile(
   return document.bytes
 }
 
-/** Uncompresses into memory and the store at once; what comes out has to be what the Release says as well. */
+/**
+ * Uncompresses into memory and the store at once, and scans what has come so far while the next piece is being
+ * decompressed; what comes out has to be what the Release says as well.
+ */
 async function unpack(
   extension: string,
   bytes: Uint8Array,
-  { index, name }: { readonly index: IndexFile; readonly name: string },
+  {
+    index,
+    name,
+    label,
+  }: { readonly index: IndexFile; readonly name: string; readonly label: string },
   { store }: LoadDeps,
-): Promise<IndexBytes> {
+): Promise<FetchedIndex> {
   const { plain } = index
   const limit = { name, maxSize: plain?.size ?? maxUnlisted }
   const whole = plain === undefined ? undefined : Buffer.allocUnsafeSlow(plain.size)
+  const scanner = whole && new PackagesScanner(whole)
   const chunks: Uint8Array[] = []
   let at = 0
   const writer = await store.writer()
@@ -156,6 +165,7 @@ async function unpack(
       else whole.set(chunk, at)
       at += chunk.length
       await writer.write(chunk)
+      scanner?.advance(at)
     }
     const content = whole?.subarray(0, at) ?? Buffer.concat(chunks)
     if (plain !== undefined) check(content, plain, name)
@@ -163,7 +173,7 @@ async function unpack(
     const { digest } = await writer.commit(expected).catch((error: unknown) => {
       throw isPlinthError(error, 'DIGEST_MISMATCH') ? differs(name, error) : error
     })
-    return { digest, bytes: content }
+    return { digest, packages: () => indexPackages(content, label, scanner) }
   } finally {
     await writer.abort()
   }
@@ -180,17 +190,18 @@ async function readStored(
   digest: Digest,
   label: string,
   { store, emit }: LoadDeps,
-): Promise<Uint8Array | undefined> {
+): Promise<PackagesIndex | undefined> {
   const size = await store.has(digest)
   if (size === undefined) return undefined
   const bytes = Buffer.allocUnsafeSlow(size)
+  const scanner = new PackagesScanner(bytes)
   let at = 0
   try {
     for await (const chunk of store.get(digest)) {
       bytes.set(chunk.subarray(0, size - at), at)
       at += chunk.length
+      scanner.advance(Math.min(at, size))
     }
-    return bytes
   } catch (error) {
     if (!isPlinthError(error, 'STORE_CORRUPT')) throw error
     // the store has dropped it
@@ -202,6 +213,7 @@ async function readStored(
     })
     return undefined
   }
+  return indexPackages(bytes, label, scanner)
 }
 
 /** Size, and SHA-512 where that is all a Release gives; SHA-256 is checked where the bytes pass. */

@@ -9,6 +9,7 @@ import { contentReader, type ContentReader } from '../../store/content.ts'
 import { cleanUp } from './cleanup.ts'
 import { configureDebs } from './configure.ts'
 import { withoutStubs } from './configure-stubs.ts'
+import { withDownloadDirectories } from './download-directories.ts'
 import { unpackSystem, type OpenedDeb, type UnpackingSystem } from './rootfs.ts'
 import { ensureUnpacked, unpackDeb } from './unpack.ts'
 import { recordUnpacked } from './unpacked-record.ts'
@@ -22,15 +23,18 @@ export interface InstallDeps {
   readonly onUnpacked?: ((tree: Tree) => void) | undefined
 }
 
-/** Unpacks packages as their files arrive, a few at a time, those first that the plan has first. */
+/**
+ * Unpacks packages as their files arrive, a few at a time, those first that the plan has first. What was
+ * unpacked by an earlier build is verified here, ahead of who reads it.
+ */
 export class PackageOpener {
-  readonly #deps: Pick<InstallDeps, 'store' | 'signal'>
+  readonly #deps: Pick<InstallDeps, 'store' | 'signal' | 'emit'>
   readonly #results = new Map<PlannedPackage, PromiseWithResolvers<OpenedDeb>>()
   readonly #arrived = new Set<PlannedPackage>()
   readonly #running = new Set<Promise<void>>()
   readonly #unrecorded: OpenedDeb[] = []
 
-  constructor(plan: Plan, deps: Pick<InstallDeps, 'store' | 'signal'>) {
+  constructor(plan: Plan, deps: Pick<InstallDeps, 'store' | 'signal' | 'emit'>) {
     this.#deps = deps
     for (const pkg of plan.packages) {
       const result = withResolvers<OpenedDeb>()
@@ -81,6 +85,7 @@ export class PackageOpener {
         const deb = await unpackDeb(pkg.digest, nameOf(pkg), this.#deps.store, (fresh) => {
           this.#unrecorded.push({ planned: pkg, deb: fresh })
         })
+        await ensureUnpacked(pkg.digest, deb.data, nameOf(pkg), this.#deps)
         resolve({ planned: pkg, deb })
       } catch (error) {
         reject(error)
@@ -143,8 +148,9 @@ export async function installDebs(
   using contents = contentReader(deps.store)
   const { system, workspace } = await unpack(plan, opened, contents, deps)
   const changes = await configure(plan, system, workspace, deps)
-  const kept = withoutStubs(changes, (path) => system.tree.has(path))
-  return cleanUp(applyChanges(system.tree, kept))
+  const kept = withoutStubs(changes, system.tree)
+  const tree = applyChanges(system.tree, kept)
+  return cleanUp(await withDownloadDirectories(tree, plan.epoch, contents))
 }
 
 async function sameContent(a: Entry, b: Entry, contents: ContentReader): Promise<boolean> {
@@ -170,12 +176,11 @@ async function unpack(
   try {
     const system = await unpackSystem(plan, opened, {
       sameContent: (a, b) => sameContent(a, b, contents),
-      ensureWhole: async ({ planned, deb }) => {
+      onPackage: ({ planned }) => {
         // there is nothing to see before the first package is there
         if (done === 0)
           emit({ type: 'step-started', id, title: 'unpack packages', total, unit: 'items' })
         emit({ type: 'step-progress', id, done: done++, detail: planned.name })
-        await ensureUnpacked(planned.digest, deb.data, nameOf(planned), deps)
       },
     })
     const workspace = await deps.executor.open(system.entries, {
@@ -213,7 +218,7 @@ async function configure(
   try {
     await configureDebs(
       packages,
-      { epoch: plan.epoch, has: (path) => system.tree.has(path) },
+      { epoch: plan.epoch, tree: system.tree },
       {
         workspace,
         onLine: (stream, line) => emit({ type: 'output', id, stream, line }),

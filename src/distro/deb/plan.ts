@@ -1,4 +1,3 @@
-import { indexPackages } from '../../deb/packages.ts'
 import { digestHex, sha256 } from '../../digest.ts'
 import { PlinthError } from '../../errors.ts'
 import type { Plan, PlannedPackage, PlannedSource } from '../../plan.ts'
@@ -61,10 +60,7 @@ async function choose(
   try {
     const indexes = await Promise.all(
       loaded.map(async (one, number) => ({
-        packages: indexPackages(
-          await one.read(),
-          `Packages of ${one.suite}${one.component ? ` ${one.component}` : ''}`,
-        ),
+        packages: await one.packages(),
         source: indexSource(one, number),
       })),
     )

@@ -28,8 +28,8 @@ export interface LoadedIndex {
   readonly inReleaseDigest: Digest
   /** of the uncompressed Packages file, which is a blob of the store */
   readonly digest: Digest
-  /** The uncompressed Packages file, verified as it is read. */
-  readonly read: IndexContent['read']
+  /** The packages of the file, verified as it is read. */
+  readonly packages: IndexContent['packages']
 }
 
 /**
@@ -112,7 +112,7 @@ function loadAll(
       )
   return Promise.all(
     files.map(async (file): Promise<LoadedIndex> => {
-      const { digest, read } = await loadIndexFile(file, { source, loaded }, deps)
+      const { digest, packages } = await loadIndexFile(file, { source, loaded }, deps)
       return {
         source,
         suite,
@@ -123,7 +123,7 @@ function loadAll(
         skipped: loaded.skipped,
         inReleaseDigest: loaded.digest,
         digest,
-        read,
+        packages,
       }
     }),
   )

@@ -39,11 +39,11 @@ export async function unpackSystem(
   opened: readonly Promise<OpenedDeb>[],
   {
     sameContent,
-    ensureWhole,
+    onPackage,
   }: {
     readonly sameContent: (a: Entry, b: Entry) => Promise<boolean>
-    /** called before the first entry of a package is handed out: its content is going to be read */
-    readonly ensureWhole: (opened: OpenedDeb) => Promise<void>
+    /** called before the first entry of a package is handed out */
+    readonly onPackage: (opened: OpenedDeb) => void
   },
 ): Promise<UnpackingSystem> {
   const mtime = plan.epoch
@@ -56,7 +56,7 @@ export async function unpackSystem(
       const described = describe({ planned, deb })
       all.push(described)
       if (described.configure.late !== undefined) continue
-      await ensureWhole({ planned, deb })
+      onPackage({ planned, deb })
       yield* await assembly.add(described.part)
     }
     for (const [path, entry] of assembly.tree) tree.set(path, entry)

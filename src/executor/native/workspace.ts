@@ -10,6 +10,7 @@ import type { ContentReader } from '../../store/content.ts'
 import { extract } from './extract.ts'
 import type { Holder, Mounted } from './holder.ts'
 import { hostNetworkFiles } from './network.ts'
+import { resolveIn } from '../../rootfs/tree.ts'
 import { readScript, resolveScript } from './scripts.ts'
 import { runIn } from './run.ts'
 
@@ -30,6 +31,8 @@ export interface WorkspaceParts {
 export function openWorkspace(parts: WorkspaceParts): Workspace {
   const { holder, mounted, plain, base, contents, store, hostname, signal } = parts
   const stubs = new Set(mounted.view.stubs)
+  /** nothing has happened in it yet: where paths lead can be told from the base */
+  let pristine = true
   let queue: Promise<unknown> = Promise.resolve()
   let disposed: Promise<void> | undefined
 
@@ -62,11 +65,7 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
       'merged',
       { output: 'keep' },
     )
-    if (code !== 0)
-      throw new PlinthError(
-        'PATH_UNSAFE',
-        `cannot follow ${paths.join(', ')}: ${stderr || 'too many symbolic links'}`,
-      )
+    if (code !== 0) throw loop(paths.join(', '), stderr)
     return stdout
       .toString()
       .split('\0')
@@ -92,6 +91,7 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
     run: (request: RunRequest) =>
       inTurn(async (): Promise<ExitStatus> => {
         const inside = { ...request, cwd: await workingDirectory(request.cwd ?? '/') }
+        pristine = false
         if (request.network !== 'host') return runIn(holder, mounted.view, inside)
         await hostNetworkFiles(`${holder.visible}/io`, hostname)
         const view = await holder.hostView()
@@ -115,6 +115,12 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
         return stdout
       }),
 
+    present: (paths) =>
+      inTurn(async () => {
+        const found = await resolve(paths)
+        return paths.filter((_, i) => found[i]!.kind !== '-')
+      }),
+
     write: (entries) =>
       inTurn(async () => {
         const list: Entry[] = []
@@ -125,13 +131,13 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
           if (entry.type === 'hardlink') wanted.add(posix.dirname(entry.target))
         }
         const names = [...wanted]
-        const found = await resolve(names)
+        const found = pristine ? names.map((name) => resolvedIn(base, name)) : await resolve(names)
         const places = new Map(names.map((name, i) => [name, found[i]!]))
-        await extract(
-          holder,
-          list.map((entry) => moved(entry, places)),
-          { into: 'merged', contents },
-        )
+        const resolved = list.map((entry) => moved(entry, places))
+        pristine = false
+        await extract(holder, resolved, { into: 'merged', contents })
+        // what was only there to mount on is somebody's own now
+        for (const { path } of resolved) stubs.delete(path)
       }),
 
     changes: () =>
@@ -165,6 +171,19 @@ interface Resolved {
   /** directory, something else, nothing */
   readonly kind: 'd' | 'o' | '-'
   readonly path: string
+}
+
+function resolvedIn(base: ReadonlyMap<string, Entry>, path: string): Resolved {
+  const real = resolveIn(base, path, { last: true })
+  if (real === undefined) throw loop(path)
+  const entry = base.get(real)
+  const kind = real === '' || entry?.type === 'directory' ? 'd' : entry === undefined ? '-' : 'o'
+  return { kind, path: real }
+}
+
+function loop(paths: string, said?: string): PlinthError {
+  const why = said || 'too many symbolic links'
+  return new PlinthError('PATH_UNSAFE', `cannot follow ${paths}: ${why}`)
 }
 
 /** What must be resolved to write an entry: itself for a directory (which may be a link to one), else its parent. */

@@ -1,0 +1,230 @@
+import { inHashOrder } from '../../apk/directory-order.ts'
+import { triggeredBy } from '../../apk/triggers.ts'
+import type { Entry } from '../../entry.ts'
+import type { Emit } from '../../events.ts'
+import type { Executor, Workspace } from '../../ports.ts'
+import { applyChanges, sortedEntries, withOrderedLinks, type Tree } from '../../rootfs/tree.ts'
+import { accountsIn, accountsOf, type Accounts } from './accounts.ts'
+import { ApkAssembly, isProtected } from './assemble.ts'
+import { cleanUp, withFixedDays } from './cleanup.ts'
+import { hasScript, isHook, scriptDirectory, scriptEntries, Scripts } from './configure.ts'
+import { realPath } from './directories.ts'
+import type { InstallWork, OpenedApk } from './opened.ts'
+import { withReferences } from './references.ts'
+import { databaseOf, skeletonOf } from './skeleton.ts'
+
+interface LiveDeps {
+  readonly executor: Executor
+  readonly emit: Emit
+  readonly signal: AbortSignal
+  readonly onPackage: (name: string) => void
+  readonly onLine: (stream: 'stdout' | 'stderr', line: string) => void
+}
+
+/**
+ * Installs packages and runs their scripts, each when apk would: before a package's files are there, after, and
+ * triggers when everything is. Errors: those of `installApks`.
+ */
+export async function installLive(work: InstallWork, deps: LiveDeps): Promise<Tree> {
+  await using live = new LiveInstall(work, deps)
+  for (const one of work.packages) {
+    deps.onPackage(one.part.name)
+    await live.install(one)
+  }
+  await live.trigger()
+  // the workspace closes behind it
+  return await live.finish()
+}
+
+class LiveInstall implements AsyncDisposable {
+  readonly #work: InstallWork
+  readonly #deps: LiveDeps
+  readonly #assembly: ApkAssembly
+  readonly #scripts: Scripts
+  /** opened with the first script; what was installed until then is its base */
+  #open: { readonly workspace: Workspace; readonly base: Tree } | undefined
+  /** what was installed since, and is not in the workspace yet */
+  #pending: Entry[] = []
+  /** as scripts left them, while none ran since */
+  #accounts: Accounts | undefined
+
+  constructor(work: InstallWork, deps: LiveDeps) {
+    const { system, packages } = work
+    this.#work = work
+    this.#deps = deps
+    this.#assembly = new ApkAssembly(skeletonOf(system, packages), { mtime: system.epoch })
+    this.#scripts = new Scripts({ epoch: system.epoch, onLine: deps.onLine })
+  }
+
+  async install(one: OpenedApk): Promise<void> {
+    if (hasScript(one, 'pre-install')) await this.#run(one, 'pre-install')
+    await this.#observe(one)
+    const accounts = await this.#accountsFor(one)
+    this.#pending.push(...this.#assembly.add(one.part, accounts))
+    if (one.part.files.some(({ entry }) => isAccountFile(entry.path))) this.#accounts = undefined
+    if (hasScript(one, 'post-install')) await this.#run(one, 'post-install')
+  }
+
+  /** What comes when all packages are there: directories as they all want them, then triggers. */
+  async trigger(): Promise<void> {
+    const settled = this.#assembly.settleDirectories()
+    if (this.#open) {
+      // scripts may have removed some; whatever else they did to them, apk undoes
+      const there = await this.#open.workspace.present(settled.map(({ path }) => path))
+      const left = new Set(there)
+      this.#pending.push(...settled.filter(({ path }) => left.has(path)))
+    }
+    const directories = inHashOrder(this.#assembly.directories).map((path) => `/${path}`)
+    for (const one of this.#work.packages) {
+      if (!hasScript(one, 'trigger')) continue
+      const touched = triggeredBy(one.triggers, directories)
+      if (touched.length > 0) await this.#run(one, 'trigger', touched)
+    }
+  }
+
+  /** The tree as everything left it. */
+  async finish(): Promise<Tree> {
+    const { system, packages, contents } = this.#work
+    const assembled = this.#assembly.tree
+    const database = databaseOf(system, packages, this.#assembly)
+    const hooks = [...assembled.keys()].filter(isHook)
+    if (hooks.length > 0) {
+      this.#pending.push(...database)
+      await this.#hooks(hooks.toSorted())
+    }
+    await this.#flush()
+    const { workspace, base } = await this.#opened()
+    const changes = await withReferences(await workspace.changes(), assembled, contents)
+    const tree = new Map(applyChanges(base, changes))
+    if (hooks.length === 0) for (const entry of database) tree.set(entry.path, entry)
+    await this.#fixDays(tree)
+    return cleanUp(tree, this.#assembly)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#open?.workspace[Symbol.asyncDispose]()
+  }
+
+  async #run(
+    one: OpenedApk,
+    type: 'pre-install' | 'post-install' | 'trigger',
+    directories?: readonly string[],
+  ): Promise<void> {
+    await this.#flush()
+    const { workspace } = await this.#opened()
+    await this.#scripts.run(one, type, workspace, directories)
+    this.#accounts = undefined
+  }
+
+  /** apk only reports what a hook after the fact ended with. */
+  async #hooks(paths: readonly string[]): Promise<void> {
+    await this.#flush()
+    const { workspace } = await this.#opened()
+    for (const path of paths) {
+      const code = await this.#scripts.hook(path, workspace)
+      if (code === 0) continue
+      this.#deps.emit({
+        type: 'warning',
+        code: 'HOOK_FAILED',
+        message: `the commit hook /${path} failed (exit code ${code})`,
+      })
+    }
+  }
+
+  async #opened(): Promise<{ readonly workspace: Workspace; readonly base: Tree }> {
+    if (this.#open) return this.#open
+    const { system, packages } = this.#work
+    const directory = scriptDirectory(this.#assembly.tree, system.epoch)
+    if (directory) this.#assembly.observe(directory)
+    const base = new Map(withOrderedLinks(this.#assembly.tree))
+    for (const entry of scriptEntries(packages, base, system.epoch)) base.set(entry.path, entry)
+    const workspace = await this.#deps.executor.open(sortedEntries(base), {
+      signal: this.#deps.signal,
+      // later packages and what scripts make come on top
+      sizeHint: packages.reduce((sum, { pkg }) => sum + pkg.record.installedSize, 0) * 2,
+    })
+    this.#open = { workspace, base }
+    return this.#open
+  }
+
+  async #flush(): Promise<void> {
+    const entries = this.#pending
+    this.#pending = []
+    // what there is before the first script becomes the base
+    if (this.#open && entries.length > 0) await this.#open.workspace.write(entries)
+  }
+
+  /** Looks what scripts made of the protected paths that a package brings. */
+  async #observe({ part }: OpenedApk): Promise<void> {
+    if (!this.#open) return
+    const { tree } = this.#assembly
+    const paths = part.files
+      .filter(({ entry }) => entry.type !== 'directory' && isProtected(entry.path))
+      .map(({ entry }) => realPath(tree, entry.path) ?? entry.path)
+    if (paths.length === 0) return
+    const { workspace } = this.#open
+    // what is in both is a file that another package has already: a script may have changed it
+    if (paths.some((path) => tree.has(path))) await this.#flush()
+    for (const path of await workspace.present(paths)) {
+      const bytes = await workspace.read(path)
+      const known = tree.get(path)
+      if (known !== undefined && (bytes === undefined || (await this.#isSame(known, bytes))))
+        continue
+      const made = { path, uid: 0, gid: 0, mtime: this.#work.system.epoch } as const
+      this.#assembly.observe(
+        bytes === undefined
+          ? // a directory or something odd: nothing a package would have there
+            { ...made, type: 'symlink', mode: 0o777, target: '' }
+          : {
+              ...made,
+              type: 'file',
+              mode: 0o644,
+              size: bytes.length,
+              content: { kind: 'bytes', bytes },
+            },
+      )
+    }
+  }
+
+  async #isSame(known: Entry, bytes: Uint8Array): Promise<boolean> {
+    if (known.type === 'symlink') return true
+    const file = known.type === 'hardlink' ? this.#assembly.tree.get(known.target) : known
+    if (file?.type !== 'file' || file.size !== bytes.length) return false
+    const before = await this.#work.contents.bytes(file.content, file.size)
+    return Buffer.compare(before, bytes) === 0
+  }
+
+  /** The accounts there are now; scripts may have made some, so that they are looked up only where names are. */
+  async #accountsFor({ part }: OpenedApk): Promise<Accounts> {
+    const isPlain = (name: string, id: number) => name === '' || (name === 'root' && id === 0)
+    const plain = part.files.every(
+      ({ entry, user, group }) => isPlain(user, entry.uid) && isPlain(group, entry.gid),
+    )
+    if (!this.#open || plain) return accountsOf(this.#assembly.tree, this.#work.contents)
+    if (this.#accounts) return this.#accounts
+    await this.#flush()
+    this.#accounts = await accountsIn(this.#open.workspace)
+    return this.#accounts
+  }
+
+  /** Accounts that scripts made say on which day: that of the image instead. */
+  async #fixDays(tree: Map<string, Entry>): Promise<void> {
+    const path = 'etc/shadow'
+    const text = async (entry: Entry | undefined) =>
+      entry?.type === 'file'
+        ? Buffer.from(await this.#work.contents.bytes(entry.content, entry.size)).toString('latin1')
+        : ''
+    const after = tree.get(path)
+    if (after?.type !== 'file') return
+    const before = await text(this.#assembly.tree.get(path))
+    const now = await text(after)
+    const fixed = withFixedDays(before, now, this.#work.system.epoch)
+    if (fixed === now) return
+    const bytes = Buffer.from(fixed, 'latin1')
+    tree.set(path, { ...after, size: bytes.length, content: { kind: 'bytes', bytes } })
+  }
+}
+
+function isAccountFile(path: string): boolean {
+  return path === 'etc/passwd' || path === 'etc/group'
+}
