@@ -7,10 +7,8 @@ import { readTar } from '../../archive/tar-read.ts'
 import { TreeMembers } from '../../archive/tree-members.ts'
 import { debLayout, type DebLayout } from '../../deb/deb-file.ts'
 import type { Digest } from '../../digest.ts'
-import { isPlinthError, PlinthError } from '../../errors.ts'
-import type { Emit } from '../../events.ts'
+import { PlinthError } from '../../errors.ts'
 import type { Store } from '../../ports.ts'
-import { damageHint } from '../../store/failure.ts'
 import { through } from '../../store/through.ts'
 import {
   recordUnpacked,
@@ -47,7 +45,8 @@ export async function unpackDeb(
 
 type Remember = (unpacked: UnpackedDeb) => void | Promise<void>
 
-async function unpackAnew(deb: Digest, name: string, store: Store): Promise<UnpackedDeb> {
+/** The same without looking at what was kept or keeping it: for content that was lost. */
+export async function unpackAnew(deb: Digest, name: string, store: Store): Promise<UnpackedDeb> {
   const file = openSync(await store.verified(deb), 'r')
   try {
     const layout = readLayout(file, name)
@@ -57,41 +56,6 @@ async function unpackAnew(deb: Digest, name: string, store: Store): Promise<Unpa
     return await readData(member(layout.data), control, name, store)
   } finally {
     closeSync(file)
-  }
-}
-
-/**
- * Makes sure that what a package was unpacked to is whole, before it is used: a blob that was damaged in the
- * store is unpacked again from the `.deb`. Where nothing was damaged this is the verification that the first
- * read would have begun with.
- *
- * Throws what `unpackDeb` does, and `STORE_CORRUPT` when what comes out is not what was remembered.
- */
-export async function ensureUnpacked(
-  deb: Digest,
-  data: Digest,
-  name: string,
-  { store, emit }: { readonly store: Store; readonly emit: Emit },
-): Promise<void> {
-  try {
-    await store.verified(data)
-  } catch (error) {
-    if (!isPlinthError(error, 'STORE_CORRUPT')) throw error
-    emit({
-      type: 'warning',
-      code: 'STORE_CORRUPT',
-      message: `what ${name} was unpacked to is damaged in the store: unpacking it again`,
-      hint: damageHint,
-    })
-    await unpackAnew(deb, name, store)
-    await store.verified(data).catch((cause: unknown) => {
-      if (!isPlinthError(cause, 'STORE_CORRUPT')) throw cause
-      throw new PlinthError(
-        'STORE_CORRUPT',
-        `cannot use ${name}: what it was unpacked to is damaged in the store, and unpacking it again gives something else`,
-        { cause, hint: 'run the command again: the package is then unpacked anew' },
-      )
-    })
   }
 }
 
