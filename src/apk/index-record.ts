@@ -24,6 +24,8 @@ export interface IndexRecord {
   readonly depends: readonly Dependency[]
   readonly provides: readonly Dependency[]
   readonly installIf: readonly Dependency[]
+  /** letters of fields that are given and empty, which apk's database tells from not given */
+  readonly emptyFields: string
   /** letters apk 2.14 does not know and must not install a package with */
   readonly unknownFields: string
 }
@@ -128,6 +130,9 @@ function createRecord(lines: ReadonlyMap<string, string>): IndexRecord {
     },
     get installIf() {
       return installIf()
+    },
+    get emptyFields() {
+      return [...lines].flatMap(([key, value]) => (value === '' ? [key] : [])).join('')
     },
     // small letters may be ignored, capital ones change what a package means
     unknownFields: [...lines.keys()].filter((key) => /[A-Z]/.test(key) && !known.has(key)).join(''),

@@ -1,10 +1,11 @@
+import type { PackagedFile } from '../../apk/data-files.ts'
 import { inHashOrder } from '../../apk/directory-order.ts'
 import { triggeredBy } from '../../apk/triggers.ts'
 import type { Entry } from '../../entry.ts'
 import type { Emit } from '../../events.ts'
 import type { Executor, Workspace } from '../../ports.ts'
 import { applyChanges, sortedEntries, withOrderedLinks, type Tree } from '../../rootfs/tree.ts'
-import { accountsIn, accountsOf, type Accounts } from './accounts.ts'
+import { accountsIn, accountsOf, Owners, type Accounts } from './accounts.ts'
 import { ApkAssembly, isProtected } from './assemble.ts'
 import { cleanUp, withFixedDays } from './cleanup.ts'
 import { hasScript, isHook, scriptDirectory, scriptEntries, Scripts } from './configure.ts'
@@ -41,6 +42,7 @@ class LiveInstall implements AsyncDisposable {
   readonly #deps: LiveDeps
   readonly #assembly: ApkAssembly
   readonly #scripts: Scripts
+  readonly #owners = new Owners()
   /** opened with the first script; what was installed until then is its base */
   #open: { readonly workspace: Workspace; readonly base: Tree } | undefined
   /** what was installed since, and is not in the workspace yet */
@@ -57,11 +59,18 @@ class LiveInstall implements AsyncDisposable {
   }
 
   async install(one: OpenedApk): Promise<void> {
-    if (hasScript(one, 'pre-install')) await this.#run(one, 'pre-install')
+    let files = one.files
+    if (hasScript(one, 'pre-install')) {
+      // apk has read the first file's header when it runs the script
+      const first = await this.#owned(files.slice(0, 1))
+      await this.#run(one, 'pre-install')
+      files = [...first, ...(await this.#owned(files.slice(1)))]
+    } else {
+      files = await this.#owned(files)
+    }
     await this.#observe(one)
-    const accounts = await this.#accountsFor(one)
-    this.#pending.push(...this.#assembly.add(one.part, accounts))
-    if (one.part.files.some(({ entry }) => isAccountFile(entry.path))) this.#accounts = undefined
+    this.#pending.push(...this.#assembly.add(one.part, files))
+    if (files.some(({ entry }) => isAccountFile(entry.path))) this.#accounts = undefined
     if (hasScript(one, 'post-install')) await this.#run(one, 'post-install')
   }
 
@@ -114,6 +123,7 @@ class LiveInstall implements AsyncDisposable {
     const { workspace } = await this.#opened()
     await this.#scripts.run(one, type, workspace, directories)
     this.#accounts = undefined
+    this.#owners.forget()
   }
 
   /** apk only reports what a hook after the fact ended with. */
@@ -155,10 +165,10 @@ class LiveInstall implements AsyncDisposable {
   }
 
   /** Looks what scripts made of the protected paths that a package brings. */
-  async #observe({ part }: OpenedApk): Promise<void> {
+  async #observe({ files }: OpenedApk): Promise<void> {
     if (!this.#open) return
     const { tree } = this.#assembly
-    const paths = part.files
+    const paths = files
       .filter(({ entry }) => entry.type !== 'directory' && isProtected(entry.path))
       .map(({ entry }) => realPath(tree, entry.path) ?? entry.path)
     if (paths.length === 0) return
@@ -194,17 +204,19 @@ class LiveInstall implements AsyncDisposable {
     return Buffer.compare(before, bytes) === 0
   }
 
-  /** The accounts there are now; scripts may have made some, so that they are looked up only where names are. */
-  async #accountsFor({ part }: OpenedApk): Promise<Accounts> {
-    const isPlain = (name: string, id: number) => name === '' || (name === 'root' && id === 0)
-    const plain = part.files.every(
-      ({ entry, user, group }) => isPlain(user, entry.uid) && isPlain(group, entry.gid),
-    )
-    if (!this.#open || plain) return accountsOf(this.#assembly.tree, this.#work.contents)
-    if (this.#accounts) return this.#accounts
-    await this.#flush()
-    this.#accounts = await accountsIn(this.#open.workspace)
-    return this.#accounts
+  /** Files with their owners, as the accounts are now. */
+  async #owned(files: readonly PackagedFile[]): Promise<readonly PackagedFile[]> {
+    const { contents } = this.#work
+    const open = this.#open
+    if (!open)
+      return this.#owners.resolve(files, async () => accountsOf(this.#assembly.tree, contents))
+    const look = async (): Promise<Accounts> => {
+      if (this.#accounts) return this.#accounts
+      await this.#flush()
+      return (this.#accounts = await accountsIn(open.workspace))
+    }
+    // most packages are root's altogether, and looking takes time
+    return this.#owners.resolve(files, look, { root: 'known' })
   }
 
   /** Accounts that scripts made say on which day: that of the image instead. */
