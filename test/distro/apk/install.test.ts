@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import type { ApkSpec } from '../../support/apk.ts'
 import {
   comparable,
   installWithApk,
@@ -7,6 +6,7 @@ import {
   type SystemSpec,
 } from '../../support/apk-systems.ts'
 import { needs } from '../../support/needs.ts'
+import { codeOf } from '../../support/streams.ts'
 
 const long = `gamma-${'long-'.repeat(18)}name`
 
@@ -310,5 +310,74 @@ describe.skipIf(!needs('alpine', 'root', 'unshare').available)('as the real apk 
     const own = await installWithPlinth(spec)
     expect(own.listing.texts, real.output).toEqual(real.listing.texts)
     expect(comparable(own.listing), real.output).toEqual(comparable(real.listing))
+  })
+})
+
+/** Packages of which apk does not install all: it goes on and says so in the end, plinth stops. */
+const conflicts: readonly (SystemSpec & { readonly name: string })[] = [
+  {
+    name: 'a file of two packages',
+    packages: [
+      { name: 'a', fields: { origin: 'x' }, files: { 'd/x': 'same' } },
+      { name: 'b', fields: { origin: 'y' }, files: { 'd/x': 'same' } },
+    ],
+  },
+  {
+    name: 'replaces of another version',
+    packages: [
+      { name: 'a', files: { 'd/x': 'a' } },
+      { name: 'b', fields: { replaces: 'a<1' }, files: { 'd/x': 'b' } },
+    ],
+  },
+  {
+    name: 'replaces of a name that is only provided',
+    packages: [
+      { name: 'a', fields: { provides: 'p' }, files: { 'd/x': 'a' } },
+      { name: 'b', fields: { replaces: 'p' }, files: { 'd/x': 'b' } },
+    ],
+  },
+  {
+    name: 'a file in the place of a directory',
+    packages: [
+      { name: 'a', files: { 'd/x/y': 'a' } },
+      { name: 'b', files: { 'd/x': 'b' } },
+    ],
+  },
+  {
+    name: 'a link in the place of a directory',
+    packages: [
+      { name: 'a', files: { 'd/x/': {} } },
+      { name: 'b', files: { 'd/x': { symlink: '/tmp' } } },
+    ],
+  },
+  {
+    name: 'a directory in the place of a file',
+    packages: [
+      { name: 'a', files: { 'd/x': 'a' } },
+      { name: 'b', files: { 'd/x/y': 'b' } },
+    ],
+  },
+  {
+    name: 'a directory in the place of a link that leads nowhere',
+    packages: [
+      { name: 'a', files: { 'd/x': { symlink: '/nowhere' } } },
+      { name: 'b', files: { 'd/x/y': 'b' } },
+    ],
+  },
+  {
+    name: 'a hard link to a file that another package keeps',
+    packages: [
+      { name: 'a', fields: { replaces: 'b', replaces_priority: '9' }, files: { 'd/x': 'a' } },
+      { name: 'b', files: { 'd/x': 'b', 'd/y': { hardlink: 'd/x' } } },
+    ],
+  },
+]
+
+describe.skipIf(!needs('alpine', 'root', 'unshare').available)('as the real apk refuses', () => {
+  test.each(conflicts)('$name', async (spec) => {
+    const real = await installWithApk(spec)
+    expect(real.status, real.output).toBe(1)
+    expect(real.output).toMatch(/1 error;/)
+    expect(await codeOf(installWithPlinth(spec))).toBe('FILE_CONFLICT')
   })
 })
