@@ -57,7 +57,7 @@ export async function unpackSystem(
       all.push(described)
       if (described.configure.late !== undefined) continue
       onPackage({ planned, deb })
-      yield* await assembly.add(described.part)
+      for (const entry of await assembly.add(described.part)) yield entry
     }
     for (const [path, entry] of assembly.tree) tree.set(path, entry)
     const early = all.filter(({ configure }) => configure.late === undefined)

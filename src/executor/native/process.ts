@@ -116,13 +116,22 @@ async function writeFifo(
   file: number,
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<void> {
+  const writeAll = async (chunk: Uint8Array): Promise<void> => {
+    for (let offset = 0; offset < chunk.length;)
+      offset += (await writeChunk(file, chunk, offset)).bytesWritten
+  }
+  // the next chunk is made while this one goes out
+  let writing: Promise<void> = Promise.resolve()
   try {
     for await (const chunk of chunks) {
-      for (let offset = 0; offset < chunk.length;) {
-        offset += (await writeChunk(file, chunk, offset)).bytesWritten
-      }
+      await writing
+      writing = writeAll(chunk)
+      // thrown when its turn comes
+      writing.catch(() => {})
     }
+    await writing
   } finally {
+    await writing.catch(() => {})
     closeSync(file)
   }
 }
