@@ -79,7 +79,7 @@ export async function* readTar(
   try {
     for (;;) {
       const at = reader.position
-      const block = await reader.takeOrEnd(blockSize)
+      const block = reader.takeNow(blockSize) ?? (await reader.takeOrEnd(blockSize))
       if (block === undefined && options.end === 'required')
         throw invalid(archive, `it ends at byte ${at} without its closing blocks`)
       if (block === undefined || isZero(block)) {
@@ -131,8 +131,8 @@ export async function* readTar(
           while (reader.position < end) yield await reader.some(end - reader.position)
         },
       }
-      await reader.skip(end - reader.position)
-      await reader.skip(padding(member.size))
+      const missing = reader.skipNow(end - reader.position + padding(member.size))
+      if (missing > 0) await reader.skip(missing)
     }
     await reader.drain()
   } finally {
@@ -173,8 +173,9 @@ function describe(raw: RawHeader, e: Extensions): Omit<TarMember, 'body'> {
     return parsed
   }
   const name = record('path') ?? e.longName ?? raw.name
-  for (const key of [...(e.pax?.keys() ?? []), ...e.globalPax.keys()]) {
-    if (key.startsWith('GNU.sparse.')) throw unsupported(e.archive, name, 'it is a sparse file')
+  for (const records of [e.pax, e.globalPax]) {
+    for (const key of records?.keys() ?? [])
+      if (key.startsWith('GNU.sparse.')) throw unsupported(e.archive, name, 'it is a sparse file')
   }
   let type = types[raw.type]
   if (type === undefined) throw unsupported(e.archive, name, `its tar type is '${raw.type}'`)

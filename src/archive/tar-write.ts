@@ -111,15 +111,21 @@ export async function* writeTar(
 ): AsyncGenerator<Buffer> {
   const rule = deps.chunks ?? plainChunks
   const gather = new Gather(rule.max)
+  // thousands of small entries make one chunk: nothing is awaited for one that is at hand
   for await (const entry of entries) {
-    yield* gather.add(encodeEntry(entry))
+    for (const chunk of gather.add(encodeEntry(entry))) yield chunk
     if (entry.type === 'file' && entry.size > 0) {
       const body = deps.open(entry.content, entry.size)
       let written = 0
-      for await (const piece of body instanceof Uint8Array ? [body] : body) {
-        written += piece.length
-        if (written > entry.size) break
-        yield* gather.add(piece)
+      if (body instanceof Uint8Array) {
+        written = body.length
+        if (written === entry.size) for (const chunk of gather.add(body)) yield chunk
+      } else {
+        for await (const piece of body) {
+          written += piece.length
+          if (written > entry.size) break
+          for (const chunk of gather.add(piece)) yield chunk
+        }
       }
       if (written !== entry.size) {
         throw new PlinthError(
@@ -127,17 +133,20 @@ export async function* writeTar(
           `cannot write '${entry.path}': expected ${entry.size} bytes, got ${written}`,
         )
       }
-      yield* gather.add(zeros.subarray(0, tarPadding(entry.size)))
+      const padding = tarPadding(entry.size)
+      if (padding > 0) for (const chunk of gather.add(zeros[padding]!)) yield chunk
     }
-    if (rule.after(entry, gather.length)) yield* gather.flush()
+    if (rule.after(entry, gather.length)) for (const chunk of gather.flush()) yield chunk
   }
-  yield* gather.add(tarEnd)
-  yield* gather.flush()
+  for (const chunk of [...gather.add(tarEnd), ...gather.flush()]) yield chunk
 }
 
-const zeros = new Uint8Array(blockSize)
+/** So many zeros, by their number. */
+const zeros = Array.from({ length: blockSize }, (_, length) => new Uint8Array(length))
 
-/** Gathers pieces into chunks of at most `max` bytes. */
+const nothing: readonly Buffer[] = []
+
+/** Gathers pieces into chunks of at most `max` bytes, and gives those that are full. */
 class Gather {
   length = 0
   #parts: Uint8Array[] = []
@@ -147,27 +156,34 @@ class Gather {
     this.#max = max
   }
 
-  *add(bytes: Uint8Array): Generator<Buffer> {
+  add(bytes: Uint8Array): readonly Buffer[] {
+    if (this.length + bytes.length < this.#max) {
+      this.#parts.push(bytes)
+      this.length += bytes.length
+      return nothing
+    }
+    const full: Buffer[] = []
     let rest = bytes
     while (this.length + rest.length >= this.#max) {
       const room = this.#max - this.length
       this.#parts.push(rest.subarray(0, room))
       this.length += room
       rest = rest.subarray(room)
-      yield* this.flush()
+      full.push(...this.flush())
     }
     if (rest.length > 0) {
       this.#parts.push(rest)
       this.length += rest.length
     }
+    return full
   }
 
-  *flush(): Generator<Buffer> {
-    if (this.length === 0) return
+  flush(): readonly Buffer[] {
+    if (this.length === 0) return nothing
     const chunk = Buffer.concat(this.#parts, this.length)
     this.#parts = []
     this.length = 0
-    yield chunk
+    return [chunk]
   }
 }
 

@@ -1,13 +1,14 @@
 import { digestHex, sha256 } from '../../digest.ts'
 import { PlinthError } from '../../errors.ts'
-import type { Plan, PlannedPackage, PlannedSource } from '../../plan.ts'
+import type { DebPlan, PlannedDeb, PlannedDebSource } from '../../plan.ts'
 import { debianArchitecture, type Platform } from '../../platform.ts'
 import { quantity } from '../../quantity.ts'
 import type { DebRootfs } from '../../recipe/rootfs.ts'
 import { solve, type SelectedPackage } from '../../solver/apt/solve.ts'
 import { createUniverse, type IndexSource } from '../../solver/apt/universe.ts'
 import { readRecord, writeRecord } from '../../store/record.ts'
-import { loadIndexes, type LoadedIndex, type RepositoryDeps } from './repository.ts'
+import { loadIndexes, type LoadedIndex } from './repository.ts'
+import type { DebDeps } from './suite.ts'
 import { resolveSources, sourceFiles } from './resolve-sources.ts'
 
 /** Raised when the same request and indexes give another plan. */
@@ -28,7 +29,7 @@ export interface DebPlanRequest {
  *
  * Errors: those of `loadIndexes` and `solve`; `PLATFORM_INVALID` when Debian has no such architecture.
  */
-export async function planDebs(request: DebPlanRequest, deps: RepositoryDeps): Promise<Plan> {
+export async function planDebs(request: DebPlanRequest, deps: DebDeps): Promise<DebPlan> {
   const { rootfs, platform } = request
   const architecture = debianArchitecture(platform)
   const sources = await resolveSources(rootfs, architecture)
@@ -42,7 +43,7 @@ export async function planDebs(request: DebPlanRequest, deps: RepositoryDeps): P
       indexes.map((one) => [one.inReleaseDigest, one.suite, one.digest, one.source.uris]),
     ]),
   )
-  const known = await readRecord<Plan>(deps.store, recordKind, digestHex(key))
+  const known = await readRecord<DebPlan>(deps.store, recordKind, digestHex(key))
   if (known) return known
   const plan = { ...(await choose(request, architecture, indexes, deps)), files }
   await writeRecord(deps.store, recordKind, digestHex(key), plan)
@@ -53,8 +54,8 @@ async function choose(
   { recipe, platform, rootfs, epoch }: DebPlanRequest,
   architecture: string,
   loaded: readonly LoadedIndex[],
-  deps: RepositoryDeps,
-): Promise<Omit<Plan, 'files'>> {
+  deps: DebDeps,
+): Promise<Omit<DebPlan, 'files'>> {
   const id = 'solve'
   deps.emit({ type: 'step-started', id, title: 'choose packages' })
   try {
@@ -106,7 +107,7 @@ function indexSource({ suite, component, release }: LoadedIndex, number: number)
   }
 }
 
-function plannedSource(one: LoadedIndex): PlannedSource {
+function plannedSource(one: LoadedIndex): PlannedDebSource {
   return {
     uris: one.source.uris,
     suite: one.suite,
@@ -120,7 +121,7 @@ function plannedSource(one: LoadedIndex): PlannedSource {
   }
 }
 
-function plannedPackage(selected: SelectedPackage): PlannedPackage {
+function plannedPackage(selected: SelectedPackage): PlannedDeb {
   const { record } = selected
   const source = selected.sources[0]
   if (source === undefined) throw new PlinthError('INTERNAL', `${record.name} has no source`)

@@ -58,7 +58,7 @@ export function nativeExecutor(deps: NativeDeps): Executor {
       try {
         if (signal.aborted) abort()
         const entries = new Map<string, Entry>()
-        await extract(holder, remembered(base, entries), { into: 'lower', contents })
+        await extract(holder, base, { into: 'lower', contents, seen: entries })
         const mounted = await holder.mount(deps.storage ?? 'overlay')
         const plain = mounted.storage === 'copy' ? await plainState(holder) : undefined
         return openWorkspace({
@@ -83,16 +83,5 @@ export function nativeExecutor(deps: NativeDeps): Executor {
         signal.removeEventListener('abort', abort)
       }
     },
-  }
-}
-
-/** The entries as they pass, remembered by path without their order. */
-async function* remembered(
-  entries: Iterable<Entry> | AsyncIterable<Entry>,
-  seen: Map<string, Entry>,
-): AsyncGenerator<Entry> {
-  for await (const entry of entries) {
-    seen.set(entry.path, entry)
-    yield entry
   }
 }

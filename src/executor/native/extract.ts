@@ -18,10 +18,19 @@ import { subidsHint } from './userns.ts'
 export async function extract(
   holder: Holder,
   entries: Iterable<Entry> | AsyncIterable<Entry>,
-  { into, contents }: { readonly into: string; readonly contents: Pick<ContentReader, 'open'> },
+  {
+    into,
+    contents,
+    seen,
+  }: {
+    readonly into: string
+    readonly contents: Pick<ContentReader, 'open'>
+    /** gets the entries by path, as they pass */
+    readonly seen?: Map<string, Entry> | undefined
+  },
 ): Promise<void> {
   const result = await holder.tool([holder.tools.tar, ...extractOptions], into, {
-    input: writeTar(checked(entries, holder), contents),
+    input: writeTar(checked(entries, holder, seen), contents),
   })
   if (result.code !== 0) throw tarError('write files into the workspace', result)
 }
@@ -41,9 +50,11 @@ const extractOptions = [
 async function* checked(
   entries: Iterable<Entry> | AsyncIterable<Entry>,
   { ids }: Holder,
+  seen: Map<string, Entry> | undefined,
 ): AsyncGenerator<Entry> {
   const links = new Set<string>()
   for await (const entry of entries) {
+    seen?.set(entry.path, entry)
     for (
       let slash = entry.path.indexOf('/');
       links.size > 0 && slash >= 0;
