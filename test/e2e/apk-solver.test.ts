@@ -37,6 +37,7 @@ describe.skipIf(!available)("the choice is the real apk's", { timeout: 600_000 }
     const { code, stdout, stderr } = await compare('apk.ts', '--count', '40', '--generated', '0')
     expect(code, stdout + stderr).toBe(0)
     expect(stdout).toMatch(/ 40 requests, .* 0 different;/)
+  })
 
   test('of the later of two versions', async () => {
     const { code, stdout, stderr } = await compare('apk-version.ts', '--count', '1000')
