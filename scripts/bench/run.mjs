@@ -1,12 +1,16 @@
-// npm run bench: plinth beside its peers, on this machine, in one run. `npm run bench -- --help` says more.
+// npm run bench -- [debian|alpine]: plinth beside its peers, on this machine, in one run.
+// `npm run bench -- --help` and `npm run bench -- alpine --help` say more.
 import { spawnSync } from 'node:child_process'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
+const given = process.argv.slice(2)
+const [what = '', ...rest] = given
+const named = what === 'debian' || what === 'alpine'
 const { status } = spawnSync(
   process.execPath,
-  [here('../run.mjs'), here('./debian.ts'), ...process.argv.slice(2)],
+  [here('../run.mjs'), here(`./${named ? what : 'debian'}.ts`), ...(named ? rest : given)],
   {
     stdio: 'inherit',
   },
