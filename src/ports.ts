@@ -78,7 +78,10 @@ export interface Workspace extends AsyncDisposable {
   run(request: RunRequest): Promise<ExitStatus>
   /** A file's bytes as the workspace has it now (last symlink followed inside the root), or undefined. */
   read(path: string): Promise<Uint8Array | undefined>
-  /** Those of `paths` that lead to something (links followed inside the root). */
+  /**
+   * Those of `paths` that lead to something (links followed inside the root). What the executor made only to
+   * mount on is nothing.
+   */
   present(paths: readonly string[]): Promise<readonly string[]>
   /** Writes entries into the workspace (they are part of its changes). */
   write(entries: Iterable<Entry> | AsyncIterable<Entry>): Promise<void>

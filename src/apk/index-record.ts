@@ -26,6 +26,8 @@ export interface IndexRecord {
   readonly installIf: readonly Dependency[]
   /** the record itself, one line a field */
   readonly text: string
+  /** letters of fields that are given and empty, which apk's database tells from not given */
+  readonly emptyFields: string
   /** letters apk 2.14 does not know and must not install a package with */
   readonly unknownFields: string
 }
@@ -133,6 +135,9 @@ function createRecord(lines: ReadonlyMap<string, string>): IndexRecord {
     },
     get text() {
       return [...lines].map(([letter, value]) => `${letter}:${value}\n`).join('')
+    },
+    get emptyFields() {
+      return [...lines].flatMap(([key, value]) => (value === '' ? [key] : [])).join('')
     },
     // small letters may be ignored, capital ones change what a package means
     unknownFields: [...lines.keys()].filter((key) => /[A-Z]/.test(key) && !known.has(key)).join(''),

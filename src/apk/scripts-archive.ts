@@ -46,7 +46,8 @@ export function formatScriptsArchive(packages: Iterable<ScriptsOf>, now: number)
 
 function header(name: string, size: number, mtime: number): Buffer {
   const block = Buffer.alloc(blockSize)
-  block.write(name, 0, 100, 'utf8')
+  // longer names are cut
+  block.write(name, 0, 99, 'utf8')
   octal(block, 0o755, 100, 7)
   octal(block, 0, 108, 7)
   octal(block, 0, 116, 7)

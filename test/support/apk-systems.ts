@@ -130,8 +130,11 @@ export async function installWithApk(spec: SystemSpec): Promise<
     mkdirSync(directory, { recursive: true })
     const here = spec.packages.filter((one) => (spec.tags?.[one.name ?? 'demo'] ?? '') === tag)
     for (const one of here) {
-      const { name, version } = recordOf(one)
-      writeFileSync(path.join(directory, `${name}-${version}.apk`), built(one).bytes)
+      const { name, version, architecture } = recordOf(one)
+      // apk looks where the index says it is from, also for noarch
+      const place = path.join(repository(tag), architecture)
+      mkdirSync(place, { recursive: true })
+      writeFileSync(path.join(place, `${name}-${version}.apk`), built(one).bytes)
     }
     const text = here.map((one) => built(one).text).join('')
     writeFileSync(path.join(directory, 'APKINDEX.tar.gz'), buildIndex({ text, signers: [signer] }))

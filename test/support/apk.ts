@@ -227,8 +227,8 @@ export function signatureMember(signed: Uint8Array, signers: readonly ApkSigner[
 export function indexRecord(spec: ApkSpec, size = buildApk(spec).length): string {
   const fields = spec.fields ?? {}
   const line = (letter: string, value: string | readonly string[] | undefined): string => {
-    const text = typeof value === 'object' ? value.join(' ') : value
-    return text === undefined || text === '' ? '' : `${letter}:${text}\n`
+    const text = typeof value === 'object' ? value.join(' ') || undefined : value
+    return text === undefined ? '' : `${letter}:${text}\n`
   }
   return [
     line('C', identityOf(spec)),

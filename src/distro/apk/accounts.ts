@@ -1,18 +1,64 @@
+import type { PackagedFile } from '../../apk/data-files.ts'
 import type { Workspace } from '../../ports.ts'
 import { resolveIn, type Tree } from '../../rootfs/tree.ts'
 import type { ContentReader } from '../../store/content.ts'
 
-/** Which number a name stands for; undefined for one that is not known. */
+/** Numbers by name. */
 export interface Accounts {
-  user(name: string): number | undefined
-  group(name: string): number | undefined
+  readonly users: ReadonlyMap<string, number>
+  readonly groups: ReadonlyMap<string, number>
+}
+
+/**
+ * Which numbers names stand for, as apk finds it out: it looks when a name first comes up, and remembers the
+ * answer, also that there is none, until a script ran.
+ */
+export class Owners {
+  readonly #users = new Map<string, number | undefined>()
+  readonly #groups = new Map<string, number | undefined>()
+
+  /** A script ran: what it made of the accounts counts from now on. */
+  forget(): void {
+    this.#users.clear()
+    this.#groups.clear()
+  }
+
+  /**
+   * Files with the owners their names stand for, or else with the numbers they have. With `root: 'known'` nobody
+   * looks for what is root's by name and number.
+   */
+  async resolve(
+    files: readonly PackagedFile[],
+    look: () => Promise<Accounts>,
+    options: { readonly root?: 'known' | undefined } = {},
+  ): Promise<readonly PackagedFile[]> {
+    const isKnown = (file: PackagedFile) =>
+      (options.root === 'known' && isRoots(file)) ||
+      (this.#users.has(file.user) && this.#groups.has(file.group))
+    if (!files.every(isKnown)) {
+      const { users, groups } = await look()
+      for (const { user, group } of files) {
+        if (!this.#users.has(user)) this.#users.set(user, users.get(user))
+        if (!this.#groups.has(group)) this.#groups.set(group, groups.get(group))
+      }
+    }
+    return files.map((file) => {
+      const { entry, user, group } = file
+      const uid = this.#users.get(user) ?? entry.uid
+      const gid = this.#groups.get(group) ?? entry.gid
+      return { ...file, entry: { ...entry, uid, gid } }
+    })
+  }
+}
+
+function isRoots({ entry, user, group }: PackagedFile): boolean {
+  const isRoot = (name: string, id: number) => name === '' || (name === 'root' && id === 0)
+  return isRoot(user, entry.uid) && isRoot(group, entry.gid)
 }
 
 /** The accounts of a system by its passwd(5) and group(5), which may be missing. The first of a name counts. */
 function readAccounts(passwd: Uint8Array | undefined, group: Uint8Array | undefined): Accounts {
-  const users = numbers(passwd, 7)
-  const groups = numbers(group, 4)
-  return { user: (name) => users.get(name), group: (name) => groups.get(name) }
+  return { users: numbers(passwd, 7), groups: numbers(group, 4) }
 }
 
 /** `name:password:number:…`; a line that is not so says nothing. */

@@ -6,7 +6,6 @@ import type { Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
 import { GrowingTree } from '../../rootfs/growing-tree.ts'
 import { parentOf, type Tree } from '../../rootfs/tree.ts'
-import type { Accounts } from './accounts.ts'
 import { Directories, realPath } from './directories.ts'
 
 /** A package as assembling needs it. */
@@ -19,8 +18,6 @@ export interface ApkPart {
   readonly origin: string
   readonly replaces: readonly string[]
   readonly replacesPriority: number
-  /** in the package's order */
-  readonly files: readonly PackagedFile[]
 }
 
 /**
@@ -74,16 +71,14 @@ export class ApkAssembly {
   }
 
   /**
-   * Installs a package's files and gives what had to be written, parents first. Owners are those that
-   * `accounts` has now, or else the numbers in the package. Throws `FILE_CONFLICT` where apk would report an
-   * error.
+   * Installs a package with these files, which have the owners they are to get, in its order. Gives what had to be
+   * written, parents first. Throws `FILE_CONFLICT` where apk would report an error.
    */
-  add(part: ApkPart, accounts: Accounts): readonly Entry[] {
+  add(part: ApkPart, files: readonly PackagedFile[]): readonly Entry[] {
     const written: Entry[] = []
     const list = new Map<string, PackagedFile>()
     this.#lists.set(part, list)
-    for (const given of part.files) {
-      const file = owned(given, accounts)
+    for (const file of files) {
       const { entry } = file
       if (entry.type === 'directory') {
         this.#directories.add(entry, written)
@@ -108,10 +103,11 @@ export class ApkAssembly {
   #mayPut(path: string, part: ApkPart): boolean {
     const owner = this.#owners.get(path)?.part
     if (owner === undefined || owner.name === part.name) return true
+    if (owner.origin !== '' && owner.origin === part.origin) return true
     const theirs = replaces(owner, part) ? owner.replacesPriority : -1
     const ours = replaces(part, owner) ? part.replacesPriority : -1
     if (theirs > ours) return false
-    if (ours >= 0 || (owner.origin !== '' && owner.origin === part.origin)) return true
+    if (ours >= 0) return true
     throw new PlinthError(
       'FILE_CONFLICT',
       `cannot install ${nameOf(part)}: '/${path}' is also in ${nameOf(owner)}`,
@@ -196,13 +192,6 @@ interface Owned {
 /** Whether apk looks what stands at a path before it replaces it: etc is for people to change (apk(8)). */
 export function isProtected(path: string): boolean {
   return path.startsWith('etc/')
-}
-
-function owned(file: PackagedFile, accounts: Accounts): PackagedFile {
-  const { entry, user, group } = file
-  const uid = accounts.user(user) ?? entry.uid
-  const gid = accounts.group(group) ?? entry.gid
-  return { ...file, entry: { ...entry, uid, gid } }
 }
 
 /** Whether `part` says that it replaces `other`; only real names count. */

@@ -86,7 +86,7 @@ export function hasScript({ scripts }: OpenedApk, type: ScriptType): boolean {
 export function runsScripts(one: OpenedApk): boolean {
   return (
     installing.some((type) => hasScript(one, type)) ||
-    one.part.files.some(({ entry }) => isHook(entry.path))
+    one.files.some(({ entry }) => isHook(entry.path))
   )
 }
 

@@ -31,7 +31,9 @@ export class Directories {
     const real = realPath(this.#growing.tree, path)
     const made = real !== undefined && !this.#growing.tree.has(real)
     if (made) {
-      this.#growing.put({ type: 'directory', path: real, mode, uid: 0, gid: 0, mtime }, written)
+      // mkdir(2) leaves the set-ids away
+      const owned = { mode: mode & 0o1777, uid: 0, gid: 0, mtime }
+      this.#growing.put({ type: 'directory', path: real, ...owned }, written)
     }
     this.#know(path)
     if (made) this.#known.set(path, true)

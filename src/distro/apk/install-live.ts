@@ -1,10 +1,11 @@
+import type { PackagedFile } from '../../apk/data-files.ts'
 import { inHashOrder } from '../../apk/directory-order.ts'
 import { triggeredBy } from '../../apk/triggers.ts'
 import type { Entry } from '../../entry.ts'
 import type { Emit } from '../../events.ts'
 import type { Executor, Workspace } from '../../ports.ts'
 import { applyChanges, sortedEntries, withOrderedLinks, type Tree } from '../../rootfs/tree.ts'
-import { accountsIn, accountsOf, type Accounts } from './accounts.ts'
+import { accountsIn, accountsOf, Owners, type Accounts } from './accounts.ts'
 import { ApkAssembly, isProtected } from './assemble.ts'
 import { cleanUp, withFixedDays } from './cleanup.ts'
 import { hasScript, isHook, scriptDirectory, scriptEntries, Scripts } from './configure.ts'
@@ -36,13 +37,20 @@ export async function installLive(work: InstallWork, deps: LiveDeps): Promise<Tr
   return await live.finish()
 }
 
+/** A workspace and what it was opened on. */
+interface LiveSystem {
+  readonly workspace: Workspace
+  readonly base: Tree
+}
+
 class LiveInstall implements AsyncDisposable {
   readonly #work: InstallWork
   readonly #deps: LiveDeps
   readonly #assembly: ApkAssembly
   readonly #scripts: Scripts
+  readonly #owners = new Owners()
   /** opened with the first script; what was installed until then is its base */
-  #open: { readonly workspace: Workspace; readonly base: Tree } | undefined
+  #open: LiveSystem | undefined
   /** what was installed since, and is not in the workspace yet */
   #pending: Entry[] = []
   /** as scripts left them, while none ran since */
@@ -57,11 +65,18 @@ class LiveInstall implements AsyncDisposable {
   }
 
   async install(one: OpenedApk): Promise<void> {
-    if (hasScript(one, 'pre-install')) await this.#run(one, 'pre-install')
+    let files = one.files
+    if (hasScript(one, 'pre-install')) {
+      // apk has read the first file's header when it runs the script
+      const first = await this.#owned(files.slice(0, 1))
+      await this.#run(one, 'pre-install')
+      files = [...first, ...(await this.#owned(files.slice(1)))]
+    } else {
+      files = await this.#owned(files)
+    }
     await this.#observe(one)
-    const accounts = await this.#accountsFor(one)
-    this.#pending.push(...this.#assembly.add(one.part, accounts))
-    if (one.part.files.some(({ entry }) => isAccountFile(entry.path))) this.#accounts = undefined
+    this.#pending.push(...this.#assembly.add(one.part, files))
+    if (files.some(({ entry }) => isAccountFile(entry.path))) this.#accounts = undefined
     if (hasScript(one, 'post-install')) await this.#run(one, 'post-install')
   }
 
@@ -87,15 +102,15 @@ class LiveInstall implements AsyncDisposable {
     const { system, packages, contents } = this.#work
     const assembled = this.#assembly.tree
     const database = databaseOf(system, packages, this.#assembly)
-    const hooks = [...assembled.keys()].filter(isHook)
-    if (hooks.length > 0) {
-      this.#pending.push(...database)
-      await this.#hooks(hooks.toSorted())
-    }
+    const hooks = [...assembled.keys()].filter(isHook).toSorted()
+    if (hooks.length > 0) await this.#hooks(hooks, database)
     await this.#flush()
-    const { workspace, base } = await this.#opened()
-    const changes = await withReferences(await workspace.changes(), assembled, contents)
-    const tree = new Map(applyChanges(base, changes))
+    let tree = new Map(assembled)
+    if (this.#open) {
+      const { workspace, base } = this.#open
+      const changes = await withReferences(await workspace.changes(), assembled, contents)
+      tree = new Map(applyChanges(base, changes))
+    }
     if (hooks.length === 0) for (const entry of database) tree.set(entry.path, entry)
     await this.#fixDays(tree)
     return cleanUp(tree, this.#assembly)
@@ -110,16 +125,24 @@ class LiveInstall implements AsyncDisposable {
     type: 'pre-install' | 'post-install' | 'trigger',
     directories?: readonly string[],
   ): Promise<void> {
+    const { epoch } = this.#work.system
+    if (!this.#open) {
+      const directory = scriptDirectory(this.#assembly.tree, epoch)
+      if (directory) this.#assembly.observe(directory)
+      const scripts = scriptEntries(this.#work.packages, this.#assembly.tree, epoch)
+      this.#open = await this.#opened(scripts)
+    }
     await this.#flush()
-    const { workspace } = await this.#opened()
-    await this.#scripts.run(one, type, workspace, directories)
+    await this.#scripts.run(one, type, this.#open.workspace, directories)
     this.#accounts = undefined
+    this.#owners.forget()
   }
 
-  /** apk only reports what a hook after the fact ended with. */
-  async #hooks(paths: readonly string[]): Promise<void> {
+  /** Hooks find the database written. apk only reports what they ended with. */
+  async #hooks(paths: readonly string[], database: readonly Entry[]): Promise<void> {
+    const { workspace } = (this.#open ??= await this.#opened([]))
+    this.#pending.push(...database)
     await this.#flush()
-    const { workspace } = await this.#opened()
     for (const path of paths) {
       const code = await this.#scripts.hook(path, workspace)
       if (code === 0) continue
@@ -131,58 +154,58 @@ class LiveInstall implements AsyncDisposable {
     }
   }
 
-  async #opened(): Promise<{ readonly workspace: Workspace; readonly base: Tree }> {
-    if (this.#open) return this.#open
-    const { system, packages } = this.#work
-    const directory = scriptDirectory(this.#assembly.tree, system.epoch)
-    if (directory) this.#assembly.observe(directory)
+  /** A workspace on what is installed until now, and `more` that only exists meanwhile. */
+  async #opened(more: readonly Entry[]): Promise<LiveSystem> {
+    // all of it is in the base
+    this.#pending = []
     const base = new Map(withOrderedLinks(this.#assembly.tree))
-    for (const entry of scriptEntries(packages, base, system.epoch)) base.set(entry.path, entry)
+    for (const entry of more) base.set(entry.path, entry)
     const workspace = await this.#deps.executor.open(sortedEntries(base), {
       signal: this.#deps.signal,
       // later packages and what scripts make come on top
-      sizeHint: packages.reduce((sum, { pkg }) => sum + pkg.record.installedSize, 0) * 2,
+      sizeHint: this.#work.packages.reduce((sum, { pkg }) => sum + pkg.record.installedSize, 0) * 2,
     })
-    this.#open = { workspace, base }
-    return this.#open
+    return { workspace, base }
   }
 
   async #flush(): Promise<void> {
+    if (!this.#open || this.#pending.length === 0) return
     const entries = this.#pending
     this.#pending = []
-    // what there is before the first script becomes the base
-    if (this.#open && entries.length > 0) await this.#open.workspace.write(entries)
+    await this.#open.workspace.write(entries)
   }
 
-  /** Looks what scripts made of the protected paths that a package brings. */
-  async #observe({ part }: OpenedApk): Promise<void> {
+  /** Looks what scripts made of the directories and protected paths that a package brings. */
+  async #observe({ files }: OpenedApk): Promise<void> {
     if (!this.#open) return
     const { tree } = this.#assembly
-    const paths = part.files
-      .filter(({ entry }) => entry.type !== 'directory' && isProtected(entry.path))
-      .map(({ entry }) => realPath(tree, entry.path) ?? entry.path)
-    if (paths.length === 0) return
+    const wanted = new Map<string, Entry>()
+    for (const { entry } of files) {
+      const path = realPath(tree, entry.path) ?? entry.path
+      const isNew = !tree.has(path)
+      if (entry.type === 'directory' ? isNew : isProtected(entry.path)) wanted.set(path, entry)
+    }
+    if (wanted.size === 0) return
     const { workspace } = this.#open
-    // what is in both is a file that another package has already: a script may have changed it
-    if (paths.some((path) => tree.has(path))) await this.#flush()
-    for (const path of await workspace.present(paths)) {
+    // a file that another package has already may be changed, too
+    if ([...wanted.keys()].some((path) => tree.has(path))) await this.#flush()
+    const made = { uid: 0, gid: 0, mtime: this.#work.system.epoch } as const
+    for (const path of await workspace.present([...wanted.keys()])) {
+      if (wanted.get(path)!.type === 'directory') {
+        this.#assembly.observe({ type: 'directory', path, mode: 0o755, ...made })
+        continue
+      }
       const bytes = await workspace.read(path)
       const known = tree.get(path)
-      if (known !== undefined && (bytes === undefined || (await this.#isSame(known, bytes))))
-        continue
-      const made = { path, uid: 0, gid: 0, mtime: this.#work.system.epoch } as const
-      this.#assembly.observe(
-        bytes === undefined
-          ? // a directory or something odd: nothing a package would have there
-            { ...made, type: 'symlink', mode: 0o777, target: '' }
-          : {
-              ...made,
-              type: 'file',
-              mode: 0o644,
-              size: bytes.length,
-              content: { kind: 'bytes', bytes },
-            },
-      )
+      if (bytes === undefined) {
+        // a directory, or something that no package would have there
+        if (known === undefined)
+          this.#assembly.observe({ type: 'symlink', path, mode: 0o777, target: '', ...made })
+      } else if (known === undefined || !(await this.#isSame(known, bytes))) {
+        const content = { kind: 'bytes', bytes } as const
+        const size = bytes.length
+        this.#assembly.observe({ type: 'file', path, mode: 0o644, size, content, ...made })
+      }
     }
   }
 
@@ -194,17 +217,19 @@ class LiveInstall implements AsyncDisposable {
     return Buffer.compare(before, bytes) === 0
   }
 
-  /** The accounts there are now; scripts may have made some, so that they are looked up only where names are. */
-  async #accountsFor({ part }: OpenedApk): Promise<Accounts> {
-    const isPlain = (name: string, id: number) => name === '' || (name === 'root' && id === 0)
-    const plain = part.files.every(
-      ({ entry, user, group }) => isPlain(user, entry.uid) && isPlain(group, entry.gid),
-    )
-    if (!this.#open || plain) return accountsOf(this.#assembly.tree, this.#work.contents)
-    if (this.#accounts) return this.#accounts
-    await this.#flush()
-    this.#accounts = await accountsIn(this.#open.workspace)
-    return this.#accounts
+  /** Files with their owners, as the accounts are now. */
+  async #owned(files: readonly PackagedFile[]): Promise<readonly PackagedFile[]> {
+    const { contents } = this.#work
+    const open = this.#open
+    if (!open)
+      return this.#owners.resolve(files, async () => accountsOf(this.#assembly.tree, contents))
+    const look = async (): Promise<Accounts> => {
+      if (this.#accounts) return this.#accounts
+      await this.#flush()
+      return (this.#accounts = await accountsIn(open.workspace))
+    }
+    // most packages are root's altogether, and looking takes time
+    return this.#owners.resolve(files, look, { root: 'known' })
   }
 
   /** Accounts that scripts made say on which day: that of the image instead. */

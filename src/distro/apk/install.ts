@@ -3,7 +3,7 @@ import type { Executor, Store } from '../../ports.ts'
 import { quantity } from '../../quantity.ts'
 import type { Tree } from '../../rootfs/tree.ts'
 import { contentReader } from '../../store/content.ts'
-import { accountsOf } from './accounts.ts'
+import { accountsOf, Owners } from './accounts.ts'
 import { ApkAssembly } from './assemble.ts'
 import { busyboxLinks } from './busybox-links.ts'
 import { cleanUp } from './cleanup.ts'
@@ -71,9 +71,11 @@ async function installQuietly(
 ): Promise<Tree> {
   const { epoch } = system
   const assembly = new ApkAssembly(skeletonOf(system, packages), { mtime: epoch })
-  for (const { part } of packages) {
+  const owners = new Owners()
+  const look = async () => accountsOf(assembly.tree, contents)
+  for (const { part, files } of packages) {
     onPackage?.(part.name)
-    assembly.add(part, await accountsOf(assembly.tree, contents))
+    assembly.add(part, await owners.resolve(files, look))
   }
   assembly.settleDirectories()
   const tree = new Map(assembly.tree)

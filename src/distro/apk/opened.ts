@@ -6,13 +6,13 @@ import type { PackageScript } from '../../apk/package-file.ts'
 import type { ContentReader } from '../../store/content.ts'
 import type { ApkPart } from './assemble.ts'
 import type { ApkPackage, ApkSystem } from './system.ts'
-import type { UnpackedApk } from './unpack.ts'
 
 /** A package that is about to be installed. */
 export interface OpenedApk {
   readonly pkg: ApkPackage
-  readonly apk: UnpackedApk | undefined
   readonly part: ApkPart
+  /** in the package's order */
+  readonly files: readonly PackagedFile[]
   readonly scripts: readonly PackageScript[]
   readonly triggers: readonly string[]
 }
@@ -35,36 +35,40 @@ export async function openPackage(pkg: ApkPackage): Promise<OpenedApk> {
     origin: record.origin,
     replaces: apk?.info.replaces ?? [],
     replacesPriority: apk?.info.replacesPriority ?? 0,
-    files: apk?.files ?? [],
   }
-  return { pkg, apk, part, scripts: apk?.scripts ?? [], triggers: apk?.info.triggers ?? [] }
+  return {
+    pkg,
+    part,
+    files: apk?.files ?? [],
+    scripts: apk?.scripts ?? [],
+    triggers: apk?.info.triggers ?? [],
+  }
 }
 
 /** A package as the database has it, with the files that are its own in the end. */
 export function installedPackage(
-  { pkg, apk, part }: OpenedApk,
+  { pkg, part, files: given }: OpenedApk,
   files: readonly PackagedFile[],
 ): InstalledPackage {
   const { record, tag } = pkg
-  const broken = part.files.some(
+  const broken = given.some(
     ({ entry, checksum }) => entry.type !== 'directory' && checksum === undefined,
   )
-  /** given and empty is something else than not given, which records do not tell apart */
-  const given = (value: string, own: string | undefined) =>
-    value === '' ? (own === '' ? '' : undefined) : value
+  const said = (letter: string, value: string) =>
+    value === '' && !record.emptyFields.includes(letter) ? undefined : value
   return {
     identity: record.checksum,
     name: record.name,
     version: record.version,
-    architecture: given(record.architecture, apk?.info.architecture),
+    architecture: said('A', record.architecture),
     size: record.size,
     installedSize: record.installedSize,
     description: record.description,
     url: record.url,
     license: record.license,
-    origin: given(record.origin, apk?.info.origin),
-    maintainer: given(record.maintainer, apk?.info.maintainer),
-    commit: given(record.commit, apk?.info.commit),
+    origin: said('o', record.origin),
+    maintainer: said('m', record.maintainer),
+    commit: said('c', record.commit),
     buildDate: record.buildTime ?? 0,
     providerPriority: record.providerPriority,
     depends: record.depends.map(formatDependency),

@@ -38,8 +38,8 @@ export function skeletonOf(system: ApkSystem, packages: readonly OpenedApk[]): r
     const real = resolveIn(growing.tree, path, { last: true }) ?? path
     if (!growing.tree.has(real)) growing.put({ type: 'directory', path: real, mode, ...own })
   }
-  for (const { part } of packages) {
-    for (const { entry } of part.files) {
+  for (const { files } of packages) {
+    for (const { entry } of files) {
       if (entry.type !== 'symlink' || !Object.hasOwn(directories, entry.path)) continue
       growing.put(entry)
       directory(entry.path)

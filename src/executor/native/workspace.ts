@@ -118,7 +118,7 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
     present: (paths) =>
       inTurn(async () => {
         const found = await resolve(paths)
-        return paths.filter((_, i) => found[i]!.kind !== '-')
+        return paths.filter((_, i) => found[i]!.kind !== '-' && !stubs.has(found[i]!.path))
       }),
 
     write: (entries) =>

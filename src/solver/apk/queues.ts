@@ -10,9 +10,16 @@ export interface Queues {
   drop(name: Name): void
 }
 
+/** A name's place among those that wait. */
+interface Place {
+  readonly selectable: boolean
+  readonly number: number
+}
+
 export function createQueues(): Queues {
   const dirty = new Set<Name>()
-  const waiting = new Set<Name>()
+  const waiting = new Map<Name, Place>()
+  let count = 0
   return {
     soil(name) {
       const { state } = name
@@ -27,14 +34,20 @@ export function createQueues(): Queues {
       return undefined
     },
     wait(name) {
-      const { state } = name
-      if (state.settled) return
-      if (state.demands > 0 || state.hasTriggered) waiting.add(name)
-      else waiting.delete(name)
+      const { settled, demands, hasTriggered, selectable } = name.state
+      if (settled) return
+      if (demands === 0 && !hasTriggered) waiting.delete(name)
+      else if (waiting.get(name)?.selectable !== selectable)
+        waiting.set(name, { selectable, number: ++count })
     },
     nextWaiting() {
       let first: Name | undefined
-      for (const name of waiting) if (first === undefined || comesBefore(name, first)) first = name
+      let place: Place | undefined
+      for (const [name, other] of waiting)
+        if (first === undefined || place === undefined || compare(name, other, first, place) > 0) {
+          first = name
+          place = other
+        }
       if (first !== undefined) waiting.delete(first)
       return first
     },
@@ -45,8 +58,13 @@ export function createQueues(): Queues {
   }
 }
 
-function comesBefore({ state: a }: Name, { state: b }: Name): boolean {
-  if (a.selectable !== b.selectable) return a.selectable
-  const differing = a.order.findIndex((value, index) => value !== b.order[index])
-  return differing !== -1 && a.order[differing]! > b.order[differing]!
+/** Positive when `a` is settled before `b`: of two alike, the one that came to wait later. */
+function compare({ state: a }: Name, placeOfA: Place, { state: b }: Name, placeOfB: Place): number {
+  return (
+    Number(placeOfA.selectable) - Number(placeOfB.selectable) ||
+    Number(a.asked) - Number(b.asked) ||
+    Number(a.real) - Number(b.real) ||
+    a.depth - b.depth ||
+    placeOfA.number - placeOfB.number
+  )
 }
