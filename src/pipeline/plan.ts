@@ -1,5 +1,3 @@
-import { planApks } from '../distro/apk/plan.ts'
-import { planDebs } from '../distro/deb/plan.ts'
 import type { RepositoryDeps } from '../distro/repository-deps.ts'
 import type { Plan } from '../plan.ts'
 import type { ResolvedRecipe } from '../recipe/resolve.ts'
@@ -18,10 +16,15 @@ export async function plan(
   deps: PlanDeps,
 ): Promise<Plan> {
   const { epoch, ...rest } = deps
+  // each loads what it needs, and not the other's
   switch (rootfs.kind) {
-    case 'deb':
+    case 'deb': {
+      const { planDebs } = await import('../distro/deb/plan.ts')
       return planDebs({ recipe, platform, rootfs, epoch }, { ...rest, skip: rootfs.skip })
-    case 'apk':
+    }
+    case 'apk': {
+      const { planApks } = await import('../distro/apk/plan.ts')
       return planApks({ recipe, platform, rootfs, epoch }, rest)
+    }
   }
 }
