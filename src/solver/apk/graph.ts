@@ -97,8 +97,6 @@ export interface NameState {
   recheckTriggers: boolean
   hasTriggered: boolean
   noTriggerable: boolean
-  /** one of its providers can be chosen without being named */
-  selectable: boolean
   sharedNeed: number
   sharedProvision: number
   ordered: boolean
@@ -215,7 +213,6 @@ function freshName(): NameState {
     recheckTriggers: false,
     hasTriggered: false,
     noTriggerable: false,
-    selectable: false,
     sharedNeed: 0,
     sharedProvision: 0,
     ordered: false,

@@ -10,16 +10,12 @@ export interface Queues {
   drop(name: Name): void
 }
 
-/** A name's place among those that wait. */
-interface Place {
-  readonly selectable: boolean
-  readonly number: number
-}
-
 export function createQueues(): Queues {
   const dirty = new Set<Name>()
-  const waiting = new Map<Name, Place>()
+  const waiting = new Map<Name, number>()
   let count = 0
+  const precedence = (one: Name, other: Name): number =>
+    compare(one, other) || waiting.get(one)! - waiting.get(other)!
   return {
     soil(name) {
       const { state } = name
@@ -34,20 +30,15 @@ export function createQueues(): Queues {
       return undefined
     },
     wait(name) {
-      const { settled, demands, hasTriggered, selectable } = name.state
+      const { settled, demands, hasTriggered } = name.state
       if (settled) return
       if (demands === 0 && !hasTriggered) waiting.delete(name)
-      else if (waiting.get(name)?.selectable !== selectable)
-        waiting.set(name, { selectable, number: ++count })
+      else if (!waiting.has(name)) waiting.set(name, ++count)
     },
     nextWaiting() {
       let first: Name | undefined
-      let place: Place | undefined
-      for (const [name, other] of waiting)
-        if (first === undefined || place === undefined || compare(name, other, first, place) > 0) {
-          first = name
-          place = other
-        }
+      for (const name of waiting.keys())
+        if (first === undefined || precedence(name, first) > 0) first = name
       if (first !== undefined) waiting.delete(first)
       return first
     },
@@ -58,13 +49,16 @@ export function createQueues(): Queues {
   }
 }
 
-/** Positive when `a` is settled before `b`: of two alike, the one that came to wait later. */
-function compare({ state: a }: Name, placeOfA: Place, { state: b }: Name, placeOfB: Place): number {
+/**
+ * Positive when `a` is settled before `b`: what is asked for, what only packages of that name have, what has
+ * the longer chain of needs below it, what is wanted and not only triggered. Of two alike it is the one that
+ * came to wait later.
+ */
+function compare({ state: a }: Name, { state: b }: Name): number {
   return (
-    Number(placeOfA.selectable) - Number(placeOfB.selectable) ||
     Number(a.asked) - Number(b.asked) ||
     Number(a.real) - Number(b.real) ||
     a.depth - b.depth ||
-    placeOfA.number - placeOfB.number
+    Number(a.demands > 0) - Number(b.demands > 0)
   )
 }
