@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { PlinthError } from '../errors.ts'
+import { isPlinthError, PlinthError } from '../errors.ts'
 import { createHttp } from '../http/client.ts'
 import type { Proxies } from '../http/proxy.ts'
 import { patience } from '../http/retry.ts'
@@ -19,18 +19,38 @@ export const stages: Stages = {
   async build(request, deps) {
     const recipe = await resolved(request)
     const tools = await opened(deps)
+    const { instructions } = recipe
     const planned = await planOf(recipe, tools, deps)
-    const { image, digest, cached } = await build(
-      { ...request, plan: planned, instructions: recipe.instructions },
-      tools,
-    )
+    const made = build({ ...request, plan: planned, instructions }, tools)
+    const { image, digest, cached } = await made.catch(async (error: unknown) => {
+      const again = await renewed(planned, error, () => planOf(recipe, tools, deps, true))
+      return build({ ...request, plan: again, instructions }, tools)
+    })
     const size = image.layers.reduce((sum, layer) => sum + layer.size, 0)
     return { digest, size, cached }
   },
 }
 
-function planOf(recipe: ResolvedRecipe, tools: BuildDeps, { now, env }: StageDeps): Promise<Plan> {
-  return plan(recipe, { ...tools, now, epoch: sourceDateEpoch(env) })
+function planOf(
+  recipe: ResolvedRecipe,
+  tools: BuildDeps,
+  { now, env }: StageDeps,
+  fresh = false,
+): Promise<Plan> {
+  return plan(recipe, { ...tools, now, epoch: sourceDateEpoch(env), fresh })
+}
+
+/**
+ * Another plan for one whose packages are not what its indexes say: mirrors of apk drop packages with the index
+ * that had them, and a cache on the way may still give out that. Throws `error` when the mirror itself says the same.
+ */
+async function renewed(planned: Plan, error: unknown, replan: () => Promise<Plan>): Promise<Plan> {
+  const isAtOdds = isPlinthError(error, 'HTTP_STATUS', 'DIGEST_MISMATCH', 'SIZE_MISMATCH')
+  if (planned.distribution !== 'apk' || !isAtOdds) throw error
+  const again = await replan()
+  const digests = ({ sources }: Plan): string => sources.map(({ digest }) => digest).join()
+  if (digests(again) === digests(planned)) throw error
+  return again
 }
 
 /** The recipe with every decision taken, checks skipped on the command line included. */

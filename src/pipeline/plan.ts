@@ -6,6 +6,8 @@ import type { ResolvedRecipe } from '../recipe/resolve.ts'
 export type PlanDeps = RepositoryDeps & {
   /** the image's time instead of the snapshot's (SOURCE_DATE_EPOCH), seconds since 1970 */
   readonly epoch?: number | undefined
+  /** past every cache on the way */
+  readonly fresh?: boolean | undefined
 }
 
 /** Resolves a recipe against its repositories: the exact packages, in order, and why each is there. */

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { exitCodes, type ErrorCode } from '../../src/errors.ts'
 import { buildApkRepository } from '../support/apk-repository.ts'
 import { apkParts, buildApk, buildIndex, testSigner, type ApkSpec } from '../support/apk.ts'
@@ -9,6 +9,7 @@ import { expectClean } from '../support/expect-clean.ts'
 import { localApkRecipe, type LocalApkRecipe } from '../support/local-recipe.ts'
 import { needs } from '../support/needs.ts'
 import { noise } from '../support/network.ts'
+import { builtPlinth } from '../support/plinth.ts'
 import { startServer, type FaultServer } from '../support/server.ts'
 
 const key = testSigner('archive@example.org-1.rsa.pub')
@@ -257,6 +258,11 @@ const cases: readonly Case[] = [
 
 const { available } = needs('linux')
 
+// whoever comes first builds it, and that takes longer than any of these tests
+beforeAll(async () => {
+  if (available) await builtPlinth()
+}, 120_000)
+
 describe.skipIf(!available)(
   'a bad repository of apk is refused, clearly, and loses nothing',
   () => {
@@ -310,6 +316,19 @@ describe.skipIf(!available)('what a repository of apk may do', () => {
     const run = await here.build()
     expect(digestOf(run)).toMatch(/^sha256:/)
     expect(run.stderr).toContain('503')
+  })
+
+  test.concurrent('have moved on while a cache gives out its old index', async () => {
+    await using here = await place()
+    const old = [{ ...demo, version: '0.9-r0' }, lib]
+    here.server.fail(indexFile, {
+      kind: 'bytes',
+      bytes: buildIndex({ packages: old, signers: [key] }),
+    })
+    expect(digestOf(await here.build())).toMatch(/^sha256:/)
+    const asked = here.server.seen.filter((seen) => seen.path === indexFile)
+    expect(asked.map(({ headers }) => headers['cache-control'])).toEqual([undefined, 'no-cache'])
+    expect(here.server.seen.map((seen) => seen.path)).toContain('noarch/demo-0.9-r0.apk')
   })
 
   test.concurrent('stay as it was: nothing is made or fetched again', async () => {
