@@ -13,6 +13,15 @@ export type {
   RecipeContext,
   RootfsRecipe,
 } from './recipe/recipe.ts'
+export { apk } from './recipe/apk-rootfs.ts'
+export type {
+  AlpineOptions,
+  ApkCustomOptions,
+  ApkKey,
+  ApkRepository,
+  ApkRootfs,
+  WolfiOptions,
+} from './recipe/apk-rootfs.ts'
 export { deb } from './recipe/rootfs.ts'
 export type {
   DebCustomOptions,

@@ -17,6 +17,19 @@ const debianArchitectures = {
   loong64: 'linux/loong64',
 } as const
 
+/** Alpine architecture → OCI platform. */
+const alpineArchitectures = {
+  x86_64: 'linux/amd64',
+  aarch64: 'linux/arm64',
+  armv7: 'linux/arm/v7',
+  armhf: 'linux/arm/v6',
+  x86: 'linux/386',
+  ppc64le: 'linux/ppc64le',
+  s390x: 'linux/s390x',
+  riscv64: 'linux/riscv64',
+  loongarch64: 'linux/loong64',
+} as const
+
 /** Parses and normalises a platform. Throws `PLATFORM_INVALID`. */
 export function parsePlatform(text: string): Platform {
   const aliases: Record<string, string> = {
@@ -40,10 +53,23 @@ export function parsePlatform(text: string): Platform {
 
 /** The Debian architecture of a platform. Throws `PLATFORM_INVALID` when Debian has none. */
 export function debianArchitecture(platform: Platform): string {
-  for (const [debian, oci] of Object.entries(debianArchitectures))
-    if (oci === platform) return debian
-  throw new PlinthError('PLATFORM_INVALID', `Debian has no architecture for ${platform}`, {
-    hint: `known: ${Object.values(debianArchitectures).join(', ')}`,
+  return architectureOf(platform, 'Debian', debianArchitectures)
+}
+
+/** The architecture of a platform as apk calls it. Throws `PLATFORM_INVALID` when Alpine has none. */
+export function alpineArchitecture(platform: Platform): string {
+  return architectureOf(platform, 'Alpine', alpineArchitectures)
+}
+
+function architectureOf(
+  platform: Platform,
+  distribution: string,
+  architectures: Readonly<Record<string, string>>,
+): string {
+  for (const [architecture, oci] of Object.entries(architectures))
+    if (oci === platform) return architecture
+  throw new PlinthError('PLATFORM_INVALID', `${distribution} has no architecture for ${platform}`, {
+    hint: `known: ${Object.values(architectures).join(', ')}`,
   })
 }
 

@@ -4,6 +4,7 @@ it('the public API exports these names and no others', async () => {
   expect(Object.keys(await import('plinth')).toSorted()).toMatchInlineSnapshot(`
     [
       "PlinthError",
+      "apk",
       "cmd",
       "deb",
       "defineRecipe",

@@ -5,7 +5,7 @@ import path from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { $ } from 'zx'
-import type { Plan } from '../../src/plan.ts'
+import type { DebPlan } from '../../src/plan.ts'
 import { readArguments, runScript, ScriptError, words } from '../arguments.ts'
 import { inspectRoots } from './inside-root.ts'
 import { compareTrees, type TreeDifference } from './compare-trees.ts'
@@ -114,7 +114,7 @@ async function buildBoth(
   const plinth = (argv: readonly string[]) =>
     shell`${process.execPath} ${path.join(checkout, 'scripts/run.mjs')} ${path.join(checkout, 'src/cli/main.ts')} ${argv}`
   const planned = await plinth(['plan', 'debian', ...recipe, '--json', '--store', store])
-  const plan = JSON.parse(planned.stdout) as Plan
+  const plan = JSON.parse(planned.stdout) as DebPlan
   await plinth([
     'build',
     'debian',

@@ -24,6 +24,8 @@ export interface IndexRecord {
   readonly depends: readonly Dependency[]
   readonly provides: readonly Dependency[]
   readonly installIf: readonly Dependency[]
+  /** the record itself, one line a field */
+  readonly text: string
   /** letters of fields that are given and empty, which apk's database tells from not given */
   readonly emptyFields: string
   /** letters apk 2.14 does not know and must not install a package with */
@@ -82,17 +84,17 @@ function malformed(line: string): PlinthError {
 }
 
 function createRecord(lines: ReadonlyMap<string, string>): IndexRecord {
-  const text = (field: keyof typeof fields): string => lines.get(fields[field]) ?? ''
-  const name = text('name')
+  const textOf = (field: keyof typeof fields): string => lines.get(fields[field]) ?? ''
+  const name = textOf('name')
   for (const field of ['name', 'version', 'checksum'] as const) {
-    if (text(field) !== '') continue
+    if (textOf(field) !== '') continue
     throw new PlinthError(
       'INDEX_INVALID',
       `a package of the index${name === '' ? '' : `, ${name},`} has no ${field} (${fields[field]}:)`,
     )
   }
   const number = (field: keyof typeof fields): number => {
-    const digits = text(field)
+    const digits = textOf(field)
     if (/^\d{0,15}$/.test(digits)) return Number(digits)
     throw new PlinthError(
       'INDEX_INVALID',
@@ -102,25 +104,25 @@ function createRecord(lines: ReadonlyMap<string, string>): IndexRecord {
   // most packages of an index are never looked at, and parsing these is most of the work
   const list = (field: 'depends' | 'provides' | 'installIf'): (() => readonly Dependency[]) => {
     let parsed: readonly Dependency[] | undefined
-    return () => (parsed ??= parseDependencies(text(field)))
+    return () => (parsed ??= parseDependencies(textOf(field)))
   }
   const depends = list('depends')
   const provides = list('provides')
   const installIf = list('installIf')
   return {
     name,
-    version: text('version'),
-    architecture: text('architecture'),
-    checksum: text('checksum'),
+    version: textOf('version'),
+    architecture: textOf('architecture'),
+    checksum: textOf('checksum'),
     size: number('size'),
     installedSize: number('installedSize'),
-    description: text('description'),
-    url: text('url'),
-    license: text('license'),
-    origin: text('origin'),
-    maintainer: text('maintainer'),
+    description: textOf('description'),
+    url: textOf('url'),
+    license: textOf('license'),
+    origin: textOf('origin'),
+    maintainer: textOf('maintainer'),
     buildTime: lines.has(fields.buildTime) ? number('buildTime') : undefined,
-    commit: text('commit'),
+    commit: textOf('commit'),
     providerPriority: number('providerPriority'),
     get depends() {
       return depends()
@@ -130,6 +132,9 @@ function createRecord(lines: ReadonlyMap<string, string>): IndexRecord {
     },
     get installIf() {
       return installIf()
+    },
+    get text() {
+      return [...lines].map(([letter, value]) => `${letter}:${value}\n`).join('')
     },
     get emptyFields() {
       return [...lines].flatMap(([key, value]) => (value === '' ? [key] : [])).join('')

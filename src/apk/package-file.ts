@@ -40,6 +40,8 @@ export interface OpenApk extends AsyncDisposable {
    * `DIGEST_MISMATCH`, `ARCHIVE_INVALID` or `DECOMPRESSION_BOMB`.
    */
   data(): AsyncIterable<Uint8Array>
+  /** Reads the data part, instead of `data`, to verify it and nothing else: `DIGEST_MISMATCH`. */
+  verifyData(): Promise<void>
 }
 
 export interface OpenApkOptions {
@@ -110,6 +112,7 @@ async function openControl(gzip: GzipMembers, options: OpenApkOptions): Promise<
     scripts: files.scripts,
     signer,
     data: () => readData(gzip, info.dataHash, options),
+    verifyData: () => verifyData(gzip, info.dataHash, name),
     [Symbol.asyncDispose]: () => gzip.close(),
   }
 }
@@ -162,14 +165,23 @@ async function* readData(
   yield* decompress('gzip', compressed(), { name, maxSize })
   // whatever the decoder left as padding is hashed too
   for await (const chunk of gzip.rest()) sha256.update(chunk)
-  const got = sha256.digest('hex')
+  checkData(sha256.digest('hex'), dataHash, name)
+}
+
+async function verifyData(gzip: GzipMembers, dataHash: string, name: string): Promise<void> {
+  const sha256 = createHash('sha256')
+  for await (const chunk of gzip.rest()) sha256.update(chunk)
+  checkData(sha256.digest('hex'), dataHash, name)
+}
+
+function checkData(got: string, dataHash: string, name: string): void {
   if (got === dataHash) return
   throw new PlinthError(
     'DIGEST_MISMATCH',
     `cannot use ${name}: its data is sha256:${got}, and its .PKGINFO says ${dataHash}`,
     {
       hint: 'it was changed on its way or by its publisher; try another mirror',
-      facts: { name, expected: dataHash, got: got },
+      facts: { name, expected: dataHash, got },
     },
   )
 }

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { parseInstalled } from '../apk/installed-read.ts'
 import { decompress } from '../archive/decompress.ts'
 import { readTar } from '../archive/tar-read.ts'
 import { parseStanzas } from '../deb/deb822.ts'
@@ -7,7 +8,7 @@ import type { Image, Layer } from '../image.ts'
 import { layerCompression } from '../oci/media-types.ts'
 import type { ImageFile } from './image-file.ts'
 
-/** A package of dpkg's database. */
+/** A package of dpkg's or apk's database. */
 export interface InstalledPackage {
   readonly name: string
   readonly version: string
@@ -26,7 +27,9 @@ export interface ImageContents {
 }
 
 const statusFile = 'var/lib/dpkg/status'
-const wanted = new Set([statusFile, 'usr/lib/os-release', 'etc/os-release'])
+/** apk's own place, and where other tools put it in a merged /usr */
+const apkFiles = ['lib/apk/db/installed', 'usr/lib/apk/db/installed']
+const wanted = new Set([statusFile, ...apkFiles, 'usr/lib/os-release', 'etc/os-release'])
 /** bounds what one of these may be in a hostile image */
 const maxFile = 64 * 1024 * 1024
 /** deflate expands 1032 times at most */
@@ -46,7 +49,10 @@ export async function readContents(image: Image, file: ImageFile): Promise<Image
   const release = files.get('usr/lib/os-release') ?? files.get('etc/os-release') ?? ''
   return {
     system: /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(release)?.[1],
-    packages: parseStatus(files.get(statusFile) ?? ''),
+    packages: [
+      ...parseStatus(files.get(statusFile) ?? ''),
+      ...apkFiles.flatMap((name) => readApkDatabase(files.get(name) ?? '', name)),
+    ].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     unpackedSize,
   }
 }
@@ -87,5 +93,13 @@ function parseStatus(text: string): readonly InstalledPackage[] {
       architecture: stanza.get('architecture') ?? '',
       installedSize: Number(stanza.get('installed-size') ?? 0) * 1024,
     }))
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function readApkDatabase(text: string, file: string): readonly InstalledPackage[] {
+  return parseInstalled(text, file).map(({ name, version, architecture = '', installedSize }) => ({
+    name,
+    version,
+    architecture,
+    installedSize,
+  }))
 }

@@ -36,8 +36,11 @@ function planOf(recipe: ResolvedRecipe, tools: BuildDeps, { now, env }: StageDep
 /** The recipe with every decision taken, checks skipped on the command line included. */
 async function resolved(request: StageRequest): Promise<ResolvedRecipe> {
   const recipe = await resolveRecipe(request.recipe, request)
-  const skip = [...new Set([...recipe.rootfs.skip, ...request.skip])].toSorted()
-  return { ...recipe, rootfs: { ...recipe.rootfs, skip } }
+  const { rootfs } = recipe
+  // an index of apk says neither what it is of nor how long it is good: there is nothing to skip
+  if (rootfs.kind === 'apk') return recipe
+  const skip = [...new Set([...rootfs.skip, ...request.skip])].toSorted()
+  return { ...recipe, rootfs: { ...rootfs, skip } }
 }
 
 async function opened({ store: root, emit, signal, now, uid, env }: StageDeps): Promise<BuildDeps> {

@@ -55,6 +55,7 @@ function commands(choose: (progress: ProgressMode, run: Invocation['run']) => vo
 Examples:
   plinth build debian -t debian:trixie -o debian.tar
   plinth build debian -p suite=bookworm -p include=ca-certificates,curl --load
+  plinth build alpine -p include=ca-certificates -o alpine.tar
   plinth build ./my-base.ts -o type=rootfs,dest=rootfs.tar.gz
   plinth plan debian -p variant=standard
 

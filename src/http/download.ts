@@ -4,6 +4,11 @@ import { isPlinthError, PlinthError } from '../errors.ts'
 import type { Store } from '../ports.ts'
 import { transfer, type TransferDeps, type TransferItem } from './transfer.ts'
 
+/** A file whose digest is known before it is fetched. */
+export interface DownloadItem extends Omit<TransferItem, 'key'> {
+  readonly digest: Digest
+}
+
 export interface DownloadDeps extends TransferDeps {
   /** told of every byte as it arrives; negative when what arrived has to be fetched again */
   readonly onBytes?: ((count: number) => void) | undefined
@@ -14,19 +19,19 @@ export interface DownloadDeps extends TransferDeps {
  * `DIGEST_MISMATCH` when every address gave something else; network errors as `transfer`; `DISK_FULL`.
  */
 export async function download(
-  item: TransferItem,
+  item: DownloadItem,
   deps: DownloadDeps & { readonly store: Store },
 ): Promise<void> {
   const { store } = deps
   const partials = deps.partials ?? (await store.directory('partial'))
-  await verifying(item, { ...deps, partials }, (bytes) =>
+  await downloadVerified(keyed(item), { ...deps, partials }, (bytes) =>
     store.put(bytes, { digest: item.digest, size: item.size }),
   )
 }
 
 /** Fetches a file into memory; it has the size and digest of `item` when this returns. */
-export async function downloadBytes(item: TransferItem, deps: DownloadDeps): Promise<Uint8Array> {
-  return verifying(item, deps, async (chunks) => {
+export async function downloadBytes(item: DownloadItem, deps: DownloadDeps): Promise<Uint8Array> {
+  return downloadVerified(keyed(item), deps, async (chunks) => {
     const bytes = Buffer.allocUnsafe(item.size)
     const hash = createHash('sha256')
     let at = 0
@@ -50,11 +55,15 @@ export async function downloadBytes(item: TransferItem, deps: DownloadDeps): Pro
   })
 }
 
+function keyed(item: DownloadItem): TransferItem {
+  return { ...item, key: item.digest }
+}
+
 /**
- * Runs `sink` on the transferred bytes; when they turn out to be wrong, once more for each address, past
- * caches and without what an earlier run left.
+ * Runs `sink` on the transferred bytes; when it finds them wrong (`DIGEST_MISMATCH`, `ARCHIVE_INVALID`), once
+ * more for each address, past caches and without what an earlier run left. Network errors as `transfer`.
  */
-async function verifying<T>(
+export async function downloadVerified<T>(
   item: TransferItem,
   deps: DownloadDeps,
   sink: (bytes: AsyncIterable<Uint8Array>) => Promise<T>,
@@ -78,7 +87,8 @@ async function verifying<T>(
       return await sink(counted())
     } catch (error) {
       deps.onBytes?.(-count)
-      if (!isPlinthError(error, 'DIGEST_MISMATCH') || round >= tries) throw named(error, item)
+      if (!isPlinthError(error, 'DIGEST_MISMATCH', 'ARCHIVE_INVALID') || round >= tries)
+        throw named(error, item)
       urls = [...urls.slice(1), ...urls.slice(0, 1)]
     }
   }
@@ -93,7 +103,7 @@ function named(error: unknown, item: TransferItem): unknown {
     {
       cause: error,
       hint: 'the mirror may be just changing or damaged: try again later, or use another mirror',
-      facts: { expected: item.digest, ...error.facts },
+      facts: { expected: item.key, ...error.facts },
     },
   )
 }

@@ -16,11 +16,11 @@ export interface Partial {
 }
 
 /**
- * Opens the partial download of `digest` in `directory`, empty when there is none. A file belongs to one
+ * Opens the partial download of the file known by `key` in `directory`, empty when there is none. A file belongs to one
  * process at a time: it is taken by renaming it; what a killed process left is taken over.
  */
-export async function openPartial(directory: string, digest: Digest): Promise<Partial> {
-  const kept = join(directory, digestHex(digest))
+export async function openPartial(directory: string, key: Digest): Promise<Partial> {
+  const kept = join(directory, digestHex(key))
   const mine = `${kept}.${processOwner()}.${randomBytes(4).toString('hex')}`
   await claim(directory, kept, mine)
   const file = await open(mine, 'a+')

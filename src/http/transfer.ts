@@ -4,14 +4,15 @@ import { displayUrl, type Http, type HttpResponse } from './http.ts'
 import { openPartial, type Partial } from './partial.ts'
 import { attempts, statusError, type RetryDeps } from './retry.ts'
 
-/** A file whose size and digest are known before it is fetched. */
+/** A file that is known before it is fetched, its size included. */
 export interface TransferItem {
   /** for messages: `hello 2.10-3`, `Packages.xz of trixie/main` */
   readonly name: string
   /** where it is, best first */
   readonly urls: readonly string[]
   readonly size: number
-  readonly digest: Digest
+  /** tells it from all other files: the digest of its content, or of what else it is known by */
+  readonly key: Digest
 }
 
 export interface TransferDeps extends RetryDeps {
@@ -26,8 +27,8 @@ const worthKeeping = 4 * 1024 * 1024
 
 /**
  * The file's bytes, each exactly once and `size` of them, however often the connection breaks: it goes on
- * where it was, from the same or the next address, and with what an earlier run left. The digest is for the
- * reader to check. `SIZE_MISMATCH` for more or fewer bytes than announced, else as `attempts`.
+ * where it was, from the same or the next address, and with what an earlier run left. Whether they are
+ * the right ones is for the reader to check. `SIZE_MISMATCH` for more or fewer bytes than announced, else as `attempts`.
  */
 export async function* transfer(
   item: TransferItem,
@@ -73,7 +74,7 @@ export async function* transfer(
 async function partialOf(item: TransferItem, deps: TransferDeps): Promise<Partial | undefined> {
   if (deps.partials === undefined || item.size < worthKeeping) return undefined
   // only a convenience: a folder that cannot be written is not a reason to fail
-  const partial = await openPartial(deps.partials, item.digest).catch(() => undefined)
+  const partial = await openPartial(deps.partials, item.key).catch(() => undefined)
   if (partial === undefined || partial.size <= item.size) return partial
   await partial.end(false)
   return undefined

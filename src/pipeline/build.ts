@@ -1,6 +1,4 @@
 import { digestHex, sha256, type Digest } from '../digest.ts'
-import { fetchPackages } from '../distro/deb/fetch.ts'
-import { installDebs, PackageOpener } from '../distro/deb/install.ts'
 import { isPlinthError, PlinthError } from '../errors.ts'
 import type { Emit } from '../events.ts'
 import type { Http } from '../http/http.ts'
@@ -154,25 +152,41 @@ const layerRecord = 'layer'
 
 /** What the layer's bytes depend on: packages by content, the files written beside them, the time. */
 function layerInputs(plan: Plan): unknown {
-  return {
-    architecture: plan.architecture,
-    epoch: plan.epoch,
-    files: plan.files,
-    packages: plan.packages.map((pkg) => [
-      pkg.name,
-      pkg.architecture,
-      pkg.digest,
-      pkg.automatic,
-      pkg.core,
-      pkg.configureFirst,
-    ]),
+  const { architecture, epoch } = plan
+  switch (plan.distribution) {
+    case 'deb':
+      return {
+        architecture,
+        epoch,
+        files: plan.files,
+        packages: plan.packages.map((pkg) => [
+          pkg.name,
+          pkg.architecture,
+          pkg.digest,
+          pkg.automatic,
+          pkg.core,
+          pkg.configureFirst,
+        ]),
+      }
+    case 'apk': {
+      const { scripts, world, repositories, keys } = plan
+      const packages = plan.packages.map(({ record, tag }) => [record, tag ?? null])
+      return { apk: true, architecture, epoch, scripts, world, repositories, keys, packages }
+    }
   }
 }
 
 function historyComment(plan: Plan): string {
-  const suites = [...new Set(plan.sources.map(({ suite }) => suite))]
-  const skipped = plan.skipped.length > 0 ? `; skipped: ${plan.skipped.join(', ')}` : ''
-  return `${plan.variant}, ${plan.packages.length} packages from ${suites.join(', ')}${skipped}`
+  const count = quantity(plan.packages.length, 'package')
+  switch (plan.distribution) {
+    case 'deb': {
+      const suites = [...new Set(plan.sources.map(({ suite }) => suite))]
+      const skipped = plan.skipped.length > 0 ? `; skipped: ${plan.skipped.join(', ')}` : ''
+      return `${plan.variant}, ${count} from ${suites.join(', ')}${skipped}`
+    }
+    case 'apk':
+      return `${plan.release}, ${count}`
+  }
 }
 
 async function knownLayer(key: Digest, deps: BuildDeps): Promise<LayerBlob | undefined> {
@@ -191,22 +205,15 @@ async function makeLayer(
   // when one part fails, the others have nothing left to do
   const failed = new AbortController()
   const working = { ...deps, signal: AbortSignal.any([deps.signal, failed.signal]) }
-  const opener = new PackageOpener(plan, working)
-  const fetching = fetchPackages(
-    plan.packages.map((pkg) => ({
-      ...pkg,
-      pkg,
-      urls: plan.sources[pkg.source]!.uris.map((uri) => join(uri, pkg.path)),
-    })),
-    { ...working, onPackage: ({ pkg }) => opener.add(pkg) },
-  )
-  fetching.catch((error: unknown) => opener.fail(error))
+  // a build in which nothing changed comes by without loading this
+  const { startInstallation } = await import('./install.ts')
+  const { fetching, opener, install } = startInstallation(plan, working)
   // while scripts run a processor is free: what packages bring is compressed, as they change little of it
   const ahead = new AbortController()
   let warming: Promise<unknown> = Promise.resolve()
   let remembering: Promise<unknown> = Promise.resolve()
   const beside = (tree: Tree) => {
-    remembering = opener.remember()
+    remembering = opener.finish()
     remembering.catch(() => {})
     if (compression === 'gzip') {
       warming = warmLayer(tree, plan.epoch, { store: deps.store, signal: ahead.signal }).catch(
@@ -215,7 +222,7 @@ async function makeLayer(
     }
   }
   try {
-    const tree = await installDebs(plan, opener.opened, { ...deps, onUnpacked: beside })
+    const tree = await install(beside)
     ahead.abort()
     await remembering
     return await compress(tree, plan, compression, deps)
@@ -228,7 +235,7 @@ async function makeLayer(
     await fetching.catch(() => {})
     await opener.idle()
     // when it came to nothing, what was unpacked still is of use
-    await remembering.then(async () => opener.remember()).catch(() => {})
+    await remembering.then(async () => opener.finish()).catch(() => {})
   }
 }
 
@@ -256,10 +263,6 @@ async function compress(
     detail: `${quantity(tree.size, 'path')}, ${megabytes(layer.size)}`,
   })
   return layer
-}
-
-function join(uri: string, path: string): string {
-  return `${uri.replace(/\/$/, '')}/${path}`
 }
 
 function megabytes(size: number): string {

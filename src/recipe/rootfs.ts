@@ -1,7 +1,8 @@
 import { PlinthError } from '../errors.ts'
+import type { ApkRootfs } from './apk-rootfs.ts'
 
 /** Where the root filesystem of a recipe comes from: pure data, resolved when the recipe is planned. */
-export type Rootfs = DebRootfs
+export type Rootfs = DebRootfs | ApkRootfs
 
 /** Package sets of a Debian bootstrap, smallest first; `custom` is `include` alone. */
 export const debVariants = [

@@ -28,7 +28,12 @@ describe('the plinth program', () => {
 
   it('keeps results and diagnostics apart', async () => {
     const recipes = await plinth(['recipes', '--json'])
-    expect(JSON.parse(recipes.stdout)).toMatchObject([{ name: 'debian' }, { name: 'ubuntu' }])
+    expect(JSON.parse(recipes.stdout)).toMatchObject([
+      { name: 'alpine' },
+      { name: 'debian' },
+      { name: 'ubuntu' },
+      { name: 'wolfi' },
+    ])
     expect(recipes.stderr).toBe('')
     expect(await plinth(['build', 'nothing'])).toMatchObject({ code: 64, stdout: '' })
   })

@@ -87,6 +87,35 @@ describe('plinth inspect', () => {
     expect((await inspect('a.tar')).stdout).toMatch(/^packages +none$/m)
   })
 
+  it.each(['lib', 'usr/lib'])("reads apk's database in %s", async (place) => {
+    const database = [
+      'C:Q1qKcZ+j23xssAXmgQhkOO8dHnbWw=',
+      'P:musl',
+      'V:1.2.5-r0',
+      'A:x86_64',
+      'S:1',
+      'I:652960',
+      'F:lib',
+      'R:ld-musl-x86_64.so.1',
+      'a:0:0:755',
+      'Z:Q1W/kWpsS5TOEOjtUbyNbKRpnWqyg=',
+      '',
+      '',
+    ]
+    await write(path.join(folder, 'a.tar'), [
+      [
+        dir('usr'),
+        dir('usr/lib'),
+        dir('lib'),
+        dir(`${place}/apk`),
+        dir(`${place}/apk/db`),
+        file(`${place}/apk/db/installed`, database.join('\n')),
+      ],
+    ])
+    const { stdout } = await inspect('a.tar', '--packages')
+    expect(stdout).toMatch(/^musl +1\.2\.5-r0 +x86_64 +653\.0 kB$/m)
+  })
+
   it('prints JSON with --json', async () => {
     const digest = await write(path.join(folder, 'a.tar'), [base])
     const [found] = JSON.parse((await inspect('a.tar', '--json')).stdout) as unknown[]

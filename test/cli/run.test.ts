@@ -223,6 +223,7 @@ describe('plinth plan', () => {
 describe('plinth recipes', () => {
   it('lists every bundled recipe with its params', async () => {
     const { io } = await plinth(['recipes'])
+    expect(io.stdout.text).toContain('alpine: Alpine')
     expect(io.stdout.text).toContain('debian: Debian')
     expect(io.stdout.text).toContain('ubuntu: Ubuntu')
     expect(io.stdout.text).toMatch(/-p suite=bookworm\|trixie\|.*default trixie/)

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { digestHex, sha256 } from '../../src/digest.ts'
-import { fetchPackages, type FetchDeps, type PackageFile } from '../../src/distro/deb/fetch.ts'
+import { debFiles, type DebFile } from '../../src/distro/deb/fetch.ts'
+import { fetchPackages, type FetchDeps } from '../../src/distro/fetch.ts'
 import type { Event } from '../../src/events.ts'
 import { createHttp } from '../../src/http/client.ts'
 import type { Http } from '../../src/http/http.ts'
@@ -38,7 +39,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-function item(name: string): PackageFile {
+function item(name: string): DebFile {
   const bytes = contents.get(name) ?? new Uint8Array()
   return {
     name,
@@ -49,11 +50,12 @@ function item(name: string): PackageFile {
     urls: [`${server.url}/${name}`],
   }
 }
-const all = (): PackageFile[] => [...contents.keys()].map(item)
+const all = (): DebFile[] => [...contents.keys()].map(item)
 const total = [...contents.values()].reduce((sum, { length }) => sum + length, 0)
 
-function fetching(items = all(), overrides: Partial<FetchDeps<PackageFile>> = {}) {
+function fetching(items = all(), overrides: Partial<FetchDeps<DebFile>> = {}) {
   return fetchPackages(items, {
+    kind: debFiles,
     http,
     store,
     retry: testRetry({ rounds: 2 }),

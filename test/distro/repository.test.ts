@@ -6,12 +6,8 @@ import { gzipSync } from 'node:zlib'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { digestHex, sha256, type Digest } from '../../src/digest.ts'
 import type { DebSource } from '../../src/deb/sources.ts'
-import {
-  loadIndexes,
-  packageUrls,
-  type LoadedIndex,
-  type RepositoryDeps,
-} from '../../src/distro/deb/repository.ts'
+import { loadIndexes, packageUrls, type LoadedIndex } from '../../src/distro/deb/repository.ts'
+import type { DebDeps } from '../../src/distro/deb/suite.ts'
 import { isPlinthError } from '../../src/errors.ts'
 import type { Event } from '../../src/events.ts'
 import { createHttp } from '../../src/http/client.ts'
@@ -87,7 +83,7 @@ function source(overrides: Partial<DebSource> = {}): DebSource {
     ...overrides,
   }
 }
-function deps(overrides: Partial<RepositoryDeps> = {}): RepositoryDeps {
+function deps(overrides: Partial<DebDeps> = {}): DebDeps {
   return {
     http,
     store,
@@ -101,7 +97,7 @@ function deps(overrides: Partial<RepositoryDeps> = {}): RepositoryDeps {
 }
 const load = (
   sources: readonly DebSource[] = [source()],
-  overrides: Partial<RepositoryDeps> = {},
+  overrides: Partial<DebDeps> = {},
   architecture = 'amd64',
 ) => loadIndexes(sources, architecture, deps(overrides))
 async function loadOne(...args: Parameters<typeof load>): Promise<LoadedIndex> {

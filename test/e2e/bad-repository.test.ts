@@ -3,7 +3,8 @@ import path from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { exitCodes, type ErrorCode } from '../../src/errors.ts'
-import { bench, codeOf, unfinished, type Bench, type Run } from '../support/builds.ts'
+import { bench, codeOf, type Bench, type Run } from '../support/builds.ts'
+import { expectClean } from '../support/expect-clean.ts'
 import { makeKey, type TestKey } from '../support/keys.ts'
 import { localRecipe, type LocalRecipe } from '../support/local-recipe.ts'
 import { needs } from '../support/needs.ts'
@@ -379,14 +380,6 @@ describe.skipIf(!available)('a damaged store', () => {
     expect(readFileSync(other, 'utf8')).toBe('{"imageLayoutVersion":"9.9"}')
   })
 })
-
-function expectClean(run: Run, here: Bench): void {
-  expect(run.left).toEqual([])
-  expect(here.leftFiles()).toEqual([])
-  expect(unfinished(here.store)).toEqual([])
-  expect(run.stderr).not.toMatch(/^\s+at .*:\d+:\d+\)?$/m)
-  expect(run.stdout).toBe('')
-}
 
 function namesOf({ stdout }: Run): string[] {
   const { packages: found } = JSON.parse(stdout) as { packages: { name: string }[] }

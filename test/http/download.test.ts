@@ -7,9 +7,13 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { digestHex, sha256 } from '../../src/digest.ts'
 import { isPlinthError } from '../../src/errors.ts'
 import { createHttp } from '../../src/http/client.ts'
-import { download, downloadBytes, type DownloadDeps } from '../../src/http/download.ts'
+import {
+  download,
+  downloadBytes,
+  type DownloadDeps,
+  type DownloadItem,
+} from '../../src/http/download.ts'
 import type { Http } from '../../src/http/http.ts'
-import type { TransferItem } from '../../src/http/transfer.ts'
 import type { Store } from '../../src/ports.ts'
 import { openStore } from '../../src/store/store.ts'
 import { needs } from '../support/needs.ts'
@@ -48,7 +52,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-function item(overrides: Partial<TransferItem> = {}): TransferItem {
+function item(overrides: Partial<DownloadItem> = {}): DownloadItem {
   return {
     name: 'demo',
     urls: [`${server.url}/file`],
@@ -291,7 +295,7 @@ describe('download()', () => {
   })
 })
 
-const wanted = (urls: readonly string[]): TransferItem => ({
+const wanted = (urls: readonly string[]): DownloadItem => ({
   name: 'large',
   urls,
   size: large.length,

@@ -9,7 +9,7 @@ import { directory } from '../../src/output/directory.ts'
 import { ociLayout } from '../../src/output/oci-layout.ts'
 import { rootfsTar } from '../../src/output/rootfs-tar.ts'
 import { build, type BuildRequest, type BuildResult } from '../../src/pipeline/build.ts'
-import type { Plan, PlannedPackage } from '../../src/plan.ts'
+import type { DebPlan, PlannedDeb } from '../../src/plan.ts'
 import type { Executor, Output, Store } from '../../src/ports.ts'
 import { parsePlatform } from '../../src/platform.ts'
 import { contentReader } from '../../src/store/content.ts'
@@ -44,7 +44,7 @@ async function scene(tool: string | Buffer = 'y'.repeat(90_000)) {
   const home = scratchDirectory()
   const root = path.join(home, 'store')
   const store = await openStore(root)
-  const planned = async (name: string, content: string | Buffer): Promise<PlannedPackage> => {
+  const planned = async (name: string, content: string | Buffer): Promise<PlannedDeb> => {
     const bytes = await buildDeb({ name, files: { [`usr/share/${name}`]: content } })
     const { digest, size } = await store.put([bytes])
     return {
@@ -62,7 +62,7 @@ async function scene(tool: string | Buffer = 'y'.repeat(90_000)) {
       reasons: [],
     }
   }
-  const plan: Plan = {
+  const plan: DebPlan = {
     recipe: 'demo',
     platform: parsePlatform('linux/amd64'),
     distribution: 'deb',

@@ -98,7 +98,7 @@ describe('loadRecipe()', () => {
 
   it.each([
     { name: 'a name that is close to one', given: 'debain', hint: 'did you mean debian?' },
-    { name: 'a name that is not', given: 'plan9', hint: 'bundled: debian, ubuntu' },
+    { name: 'a name that is not', given: 'plan9', hint: 'bundled: alpine, debian, ubuntu, wolfi' },
     { name: 'a name that is a file here', given: 'here', hint: 'write ./here.ts' },
     { name: 'a path that is not there', given: './nothing.ts', hint: 'debian, ubuntu' },
     { name: 'a path without its extension', given: './here', hint: 'did you mean ./here.ts?' },

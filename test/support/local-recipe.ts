@@ -1,3 +1,4 @@
+import type { ApkSigner } from './apk.ts'
 import type { TestKey } from './keys.ts'
 
 /** A recipe over repositories of a test's own. */
@@ -32,6 +33,32 @@ export function localRecipe(spec: LocalRecipe): string {
 export default defineRecipe({
   name: 'local',
   rootfs: deb(${JSON.stringify(options)}),
+  instructions: [cmd(['/bin/sh'])],
+})
+`
+}
+
+/** The same over repositories of apk. */
+export interface LocalApkRecipe {
+  readonly repositories: readonly (string | { readonly uris: readonly string[] })[]
+  /** that may sign */
+  readonly keys: readonly Pick<ApkSigner, 'name' | 'publicKey'>[]
+  readonly packages: readonly string[]
+  readonly scripts?: 'run' | 'off'
+}
+
+/** The recipe as the text of a module; `scripts` are off unless it says otherwise. */
+export function localApkRecipe({ keys, ...spec }: LocalApkRecipe): string {
+  const options = {
+    distro: 'custom',
+    scripts: 'off',
+    ...spec,
+    keys: keys.map(({ name, publicKey }) => ({ name, pem: publicKey })),
+  }
+  return `import { apk, cmd, defineRecipe } from 'plinth'
+export default defineRecipe({
+  name: 'local',
+  rootfs: apk(${JSON.stringify(options)}),
   instructions: [cmd(['/bin/sh'])],
 })
 `

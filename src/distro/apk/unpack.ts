@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { readDataFiles, type PackagedFile } from '../../apk/data-files.ts'
 import { openApk, type PackageScript } from '../../apk/package-file.ts'
@@ -9,6 +8,7 @@ import type { Store } from '../../ports.ts'
 import { fromRows, toRows, type EntryRows } from '../../store/entry-rows.ts'
 import { readRecord, writeRecord } from '../../store/record.ts'
 import { through } from '../../store/through.ts'
+import { keysDigest } from './keys-digest.ts'
 
 /** One package, verified and decompressed once: its metadata here, its contents as one blob in the store. */
 export interface UnpackedApk {
@@ -54,7 +54,8 @@ export async function unpackApk(
 
 type Remember = (unpacked: UnpackedApk) => void | Promise<void>
 
-async function unpackAnew(apk: Digest, trust: ApkTrust, store: Store): Promise<UnpackedApk> {
+/** The same without looking at what was kept or keeping it: for content that was lost. */
+export async function unpackAnew(apk: Digest, trust: ApkTrust, store: Store): Promise<UnpackedApk> {
   const path = await store.verified(apk)
   const size = (await store.has(apk)) ?? 0
   const chunks = createReadStream(path, { highWaterMark: 512 * 1024 })
@@ -91,11 +92,7 @@ export async function recordUnpackedApk(
 
 /** What a package proved to one set of keys says nothing about another. */
 function recordKey(apk: Digest, { keys, identity }: ApkTrust): string {
-  const trusted = [...keys].map(([name, key]) => {
-    const der = key.export({ type: 'spki', format: 'der' })
-    return `${name} ${createHash('sha256').update(der).digest('hex')}`
-  })
-  return digestHex(sha256(JSON.stringify([apk, identity ?? null, trusted.toSorted()])))
+  return digestHex(sha256(JSON.stringify([apk, identity ?? null, keysDigest(keys)])))
 }
 
 interface RecordedApk extends EntryRows {

@@ -11,7 +11,7 @@ import { downloadBytes } from '../../http/download.ts'
 import { fetchDocument } from '../../http/document.ts'
 import { damageHint } from '../../store/failure.ts'
 import { readRecord, writeRecord } from '../../store/record.ts'
-import type { LoadDeps } from './repository-deps.ts'
+import type { Reading } from '../repository-deps.ts'
 import type { LoadedRelease } from './suite.ts'
 
 /** An index that is at hand. */
@@ -32,7 +32,7 @@ export interface IndexContent {
 export async function loadIndexFile(
   index: IndexFile,
   from: { readonly source: DebSource; readonly loaded: LoadedRelease },
-  deps: LoadDeps,
+  deps: Reading,
 ): Promise<IndexContent> {
   const key = recordKey(index)
   const digest =
@@ -79,7 +79,7 @@ interface FetchedIndex {
 async function fetchIndex(
   index: IndexFile,
   from: { readonly source: DebSource; readonly loaded: LoadedRelease },
-  deps: LoadDeps,
+  deps: Reading,
 ): Promise<FetchedIndex> {
   const label = labelOf(index, from.loaded)
   if (deps.offline) {
@@ -107,7 +107,7 @@ async function fetchFile(
   file: ReleaseFile,
   name: string,
   { source, loaded }: { readonly source: DebSource; readonly loaded: LoadedRelease },
-  deps: LoadDeps,
+  deps: Reading,
 ): Promise<Uint8Array> {
   const mirrors = source.uris.map((uri) => suiteUrl(uri, loaded.suite))
   const bases = [loaded.base, ...mirrors.filter((base) => base !== loaded.base)]
@@ -150,7 +150,7 @@ async function unpack(
     name,
     label,
   }: { readonly index: IndexFile; readonly name: string; readonly label: string },
-  { store }: LoadDeps,
+  { store }: Reading,
 ): Promise<FetchedIndex> {
   const { plain } = index
   const limit = { name, maxSize: plain?.size ?? maxUnlisted }
@@ -189,7 +189,7 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 async function readStored(
   digest: Digest,
   label: string,
-  { store, emit }: LoadDeps,
+  { store, emit }: Reading,
 ): Promise<PackagesIndex | undefined> {
   const size = await store.has(digest)
   if (size === undefined) return undefined

@@ -1,17 +1,19 @@
 import type { Change, Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
 import type { Emit } from '../../events.ts'
-import type { Plan, PlannedPackage } from '../../plan.ts'
+import type { DebPlan, PlannedDeb } from '../../plan.ts'
 import type { Executor, Store, Workspace } from '../../ports.ts'
 import { quantity } from '../../quantity.ts'
 import { applyChanges, type Tree } from '../../rootfs/tree.ts'
 import { contentReader, type ContentReader } from '../../store/content.ts'
+import { ensureUnpacked } from '../ensure-unpacked.ts'
+import { PackageOpener } from '../package-opener.ts'
 import { cleanUp } from './cleanup.ts'
 import { configureDebs } from './configure.ts'
 import { withoutStubs } from './configure-stubs.ts'
 import { withDownloadDirectories } from './download-directories.ts'
 import { unpackSystem, type OpenedDeb, type UnpackingSystem } from './rootfs.ts'
-import { ensureUnpacked, unpackDeb } from './unpack.ts'
+import { unpackAnew, unpackDeb } from './unpack.ts'
 import { recordUnpacked } from './unpacked-record.ts'
 
 export interface InstallDeps {
@@ -24,106 +26,26 @@ export interface InstallDeps {
 }
 
 /**
- * Unpacks packages as their files arrive, a few at a time, those first that the plan has first. What was
- * unpacked by an earlier build is verified here, ahead of who reads it.
+ * Unpacks a plan's packages as their files arrive. What was unpacked by an earlier build is verified here, ahead
+ * of who reads it; what is unpacked now is kept for the next one later.
  */
-export class PackageOpener {
-  readonly #deps: Pick<InstallDeps, 'store' | 'signal' | 'emit'>
-  readonly #results = new Map<PlannedPackage, PromiseWithResolvers<OpenedDeb>>()
-  readonly #arrived = new Set<PlannedPackage>()
-  readonly #running = new Set<Promise<void>>()
-  readonly #unrecorded: OpenedDeb[] = []
-
-  constructor(plan: Plan, deps: Pick<InstallDeps, 'store' | 'signal' | 'emit'>) {
-    this.#deps = deps
-    for (const pkg of plan.packages) {
-      const result = withResolvers<OpenedDeb>()
-      // whoever reads the result is told; nobody may be reading yet
-      result.promise.catch(() => {})
-      this.#results.set(pkg, result)
-    }
-  }
-
-  /** The package's file is in the store now. */
-  add(pkg: PlannedPackage): void {
-    this.#arrived.add(pkg)
-    if (this.#running.size >= slots) return
-    const work = this.#work().finally(() => this.#running.delete(work))
-    this.#running.add(work)
-  }
-
-  /** No file will come any more. */
-  fail(error: unknown): void {
-    for (const { reject } of this.#results.values()) reject(error)
-  }
-
-  /**
-   * Keeps what packages were unpacked to for the next build: apart from unpacking, which has no time to spare.
-   * Throws `DISK_FULL` or `IO`.
-   */
-  async remember(): Promise<void> {
-    for (const { planned, deb } of this.#unrecorded.splice(0))
-      await recordUnpacked(planned.digest, deb, this.#deps.store)
-  }
-
-  /** Resolves when nothing is being unpacked any more. */
-  async idle(): Promise<void> {
-    await Promise.all(this.#running)
-  }
-
-  /** Every package of the plan, in its order, as it gets ready. */
-  get opened(): readonly Promise<OpenedDeb>[] {
-    return [...this.#results.values()].map(({ promise }) => promise)
-  }
-
-  async #work(): Promise<void> {
-    for (let next = this.#next(); next !== undefined; next = this.#next()) {
-      const [pkg, { resolve, reject }] = next
-      this.#arrived.delete(pkg)
-      try {
-        this.#deps.signal.throwIfAborted()
-        const deb = await unpackDeb(pkg.digest, nameOf(pkg), this.#deps.store, (fresh) => {
-          this.#unrecorded.push({ planned: pkg, deb: fresh })
-        })
-        await ensureUnpacked(pkg.digest, deb.data, nameOf(pkg), this.#deps)
-        resolve({ planned: pkg, deb })
-      } catch (error) {
-        reject(error)
-      }
-    }
-  }
-
-  #next(): [PlannedPackage, PromiseWithResolvers<OpenedDeb>] | undefined {
-    for (const one of this.#results) if (this.#arrived.has(one[0])) return one
-    return undefined
-  }
-}
-
-function nameOf({ name, version }: PlannedPackage): string {
-  return `${name} ${version}`
-}
-
-/**
- * Decompression runs on Node's thread pool of four threads; one stays free for reading and writing. More than
- * two also where there are two processors: each waits for the main thread now and then.
- */
-const slots = 3
-
-interface PromiseWithResolvers<T> {
-  readonly promise: Promise<T>
-  readonly resolve: (value: T) => void
-  readonly reject: (error: unknown) => void
-}
-
-/** Promise.withResolvers, which Node 20 lacks. */
-function withResolvers<T>(): PromiseWithResolvers<T> {
-  let resolve!: (value: T) => void
-  let reject!: (error: unknown) => void
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes
-    reject = no
+export function debOpener(
+  plan: DebPlan,
+  { store, signal, emit }: Pick<InstallDeps, 'store' | 'signal' | 'emit'>,
+): PackageOpener<PlannedDeb, OpenedDeb> {
+  return new PackageOpener(plan.packages, signal, async (planned, digest, later) => {
+    const name = nameOf(planned)
+    const deb = await unpackDeb(digest, name, store, (fresh) =>
+      later(() => recordUnpacked(digest, fresh, store)),
+    )
+    const again = () => unpackAnew(digest, name, store)
+    await ensureUnpacked({ data: deb.data, name, again }, { store, emit })
+    return { planned, deb }
   })
-  return { promise, resolve, reject }
+}
+
+function nameOf({ name, version }: PlannedDeb): string {
+  return `${name} ${version}`
 }
 
 /**
@@ -132,7 +54,7 @@ function withResolvers<T>(): PromiseWithResolvers<T> {
  * Errors: those of `unpackSystem`, `configureDebs` and the executor.
  */
 export async function installDebs(
-  plan: Plan,
+  plan: DebPlan,
   opened: readonly Promise<OpenedDeb>[],
   deps: InstallDeps,
 ): Promise<Tree> {
@@ -164,7 +86,7 @@ async function sameContent(a: Entry, b: Entry, contents: ContentReader): Promise
 
 /** Opens a workspace on the packages, as they get ready. */
 async function unpack(
-  plan: Plan,
+  plan: DebPlan,
   opened: readonly Promise<OpenedDeb>[],
   contents: ContentReader,
   deps: InstallDeps,
@@ -198,7 +120,7 @@ async function unpack(
 
 /** Runs the packages' scripts in the workspace, closes it, and gives what they changed. */
 async function configure(
-  plan: Plan,
+  plan: DebPlan,
   system: UnpackingSystem,
   opened: Workspace,
   deps: InstallDeps,

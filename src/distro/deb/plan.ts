@@ -1,26 +1,14 @@
 import { digestHex, sha256 } from '../../digest.ts'
-import { PlinthError } from '../../errors.ts'
-import type { Plan, PlannedPackage, PlannedSource } from '../../plan.ts'
-import { debianArchitecture, type Platform } from '../../platform.ts'
-import { quantity } from '../../quantity.ts'
-import type { DebRootfs } from '../../recipe/rootfs.ts'
-import { solve, type SelectedPackage } from '../../solver/apt/solve.ts'
-import { createUniverse, type IndexSource } from '../../solver/apt/universe.ts'
+import type { DebPlan } from '../../plan.ts'
+import { debianArchitecture } from '../../platform.ts'
 import { readRecord, writeRecord } from '../../store/record.ts'
-import { loadIndexes, type LoadedIndex, type RepositoryDeps } from './repository.ts'
+import type { DebPlanRequest } from './choose.ts'
+import { loadIndexes } from './repository.ts'
+import type { DebDeps } from './suite.ts'
 import { resolveSources, sourceFiles } from './resolve-sources.ts'
 
 /** Raised when the same request and indexes give another plan. */
 const recordKind = 'plan-3'
-
-/** What is planned. */
-export interface DebPlanRequest {
-  readonly recipe: string
-  readonly platform: Platform
-  readonly rootfs: DebRootfs
-  /** the image's time instead of the snapshot's, seconds since 1970 */
-  readonly epoch?: number | undefined
-}
 
 /**
  * Resolves a root filesystem of Debian packages against its repositories, verified from the signature on.
@@ -28,7 +16,7 @@ export interface DebPlanRequest {
  *
  * Errors: those of `loadIndexes` and `solve`; `PLATFORM_INVALID` when Debian has no such architecture.
  */
-export async function planDebs(request: DebPlanRequest, deps: RepositoryDeps): Promise<Plan> {
+export async function planDebs(request: DebPlanRequest, deps: DebDeps): Promise<DebPlan> {
   const { rootfs, platform } = request
   const architecture = debianArchitecture(platform)
   const sources = await resolveSources(rootfs, architecture)
@@ -42,100 +30,11 @@ export async function planDebs(request: DebPlanRequest, deps: RepositoryDeps): P
       indexes.map((one) => [one.inReleaseDigest, one.suite, one.digest, one.source.uris]),
     ]),
   )
-  const known = await readRecord<Plan>(deps.store, recordKind, digestHex(key))
+  const known = await readRecord<DebPlan>(deps.store, recordKind, digestHex(key))
   if (known) return known
+  // a plan that is known comes by without loading the solver
+  const { choose } = await import('./choose.ts')
   const plan = { ...(await choose(request, architecture, indexes, deps)), files }
   await writeRecord(deps.store, recordKind, digestHex(key), plan)
   return plan
-}
-
-async function choose(
-  { recipe, platform, rootfs, epoch }: DebPlanRequest,
-  architecture: string,
-  loaded: readonly LoadedIndex[],
-  deps: RepositoryDeps,
-): Promise<Omit<Plan, 'files'>> {
-  const id = 'solve'
-  deps.emit({ type: 'step-started', id, title: 'choose packages' })
-  try {
-    const indexes = await Promise.all(
-      loaded.map(async (one, number) => ({
-        packages: await one.packages(),
-        source: indexSource(one, number),
-      })),
-    )
-    const solution = solve(createUniverse({ architecture, indexes }), {
-      variant: rootfs.variant,
-      include: rootfs.include,
-      recommends: rootfs.recommends,
-      suite: loaded[0]?.suite,
-    })
-    deps.emit({ type: 'step-finished', id, detail: quantity(solution.packages.length, 'package') })
-    const dates = loaded.flatMap(({ release }) =>
-      release.date ? [release.date.getTime() / 1000] : [],
-    )
-    return {
-      recipe,
-      platform,
-      distribution: 'deb',
-      variant: rootfs.variant,
-      architecture,
-      sources: loaded.map(plannedSource),
-      packages: solution.packages.map(plannedPackage),
-      epoch: epoch ?? Math.max(0, ...dates),
-      skipped: [...new Set(loaded.flatMap(({ skipped }) => skipped))].toSorted(),
-    }
-  } catch (error) {
-    deps.emit({ type: 'step-failed', id })
-    throw error
-  }
-}
-
-function indexSource({ suite, component, release }: LoadedIndex, number: number): IndexSource {
-  return {
-    id: String(number),
-    suite,
-    archive: release.suite,
-    codename: release.codename,
-    version: release.version,
-    origin: release.origin,
-    label: release.label,
-    component,
-    notAutomatic: release.notAutomatic,
-    butAutomaticUpgrades: release.butAutomaticUpgrades,
-  }
-}
-
-function plannedSource(one: LoadedIndex): PlannedSource {
-  return {
-    uris: one.source.uris,
-    suite: one.suite,
-    codename: one.release.codename,
-    component: one.component ?? '',
-    architecture: one.architecture,
-    digest: one.digest,
-    release: one.inReleaseDigest,
-    date: (one.release.date?.getTime() ?? 0) / 1000,
-    signers: one.signers,
-  }
-}
-
-function plannedPackage(selected: SelectedPackage): PlannedPackage {
-  const { record } = selected
-  const source = selected.sources[0]
-  if (source === undefined) throw new PlinthError('INTERNAL', `${record.name} has no source`)
-  return {
-    name: record.name,
-    version: record.version,
-    architecture: record.architecture,
-    digest: record.sha256,
-    size: record.size,
-    installedSize: record.installedSize * 1024,
-    path: record.filename,
-    source: Number(source.id),
-    automatic: selected.automatic,
-    core: selected.stage === 'essential',
-    configureFirst: selected.configureFirst,
-    reasons: selected.reasons,
-  }
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import type { Keyring } from '../../deb/openpgp.ts'
 import type { DebSource } from '../../deb/sources.ts'
+import { bundledKey } from '../bundled-key.ts'
 
 /** What to take from a distribution's archive. */
 export interface PresetRequest {
@@ -94,18 +94,12 @@ export async function ubuntuSources(request: PresetRequest): Promise<readonly De
 
 /** Debian's archive keys, from its debian-archive-keyring package. */
 export async function debianKeyring(): Promise<Keyring> {
-  return { keys: [await bundledKey('debian-archive.asc')] }
+  return { keys: [await readFile(bundledKey('debian-archive.asc'))] }
 }
 
 /** Ubuntu's archive key, from Debian's ubuntu-keyring package. */
 export async function ubuntuKeyring(): Promise<Keyring> {
-  return { keys: [await bundledKey('ubuntu-archive.asc')] }
-}
-
-/** `recipes/keys` is at the package's root; built, this module is part of a file in `dist/lib`. */
-async function bundledKey(name: string): Promise<Uint8Array> {
-  const root = import.meta.url.endsWith('.ts') ? '../../../' : '../../'
-  return readFile(fileURLToPath(new URL(`${root}recipes/keys/${name}`, import.meta.url)))
+  return { keys: [await readFile(bundledKey('ubuntu-archive.asc'))] }
 }
 
 function mirrors(given: readonly string[] | undefined, own: string): readonly string[] {

@@ -5,12 +5,10 @@ import type { SkippableCheck } from '../../deb/release-check.ts'
 import type { Release } from '../../deb/release.ts'
 import { isFlat, type DebSource } from '../../deb/sources.ts'
 import { isPlinthError } from '../../errors.ts'
-import { IndexProgress } from './index-progress.ts'
-import type { LoadDeps, RepositoryDeps } from './repository-deps.ts'
+import { readIndexes } from '../read-indexes.ts'
+import type { Reading } from '../repository-deps.ts'
 import { loadIndexFile, type IndexContent } from './index-file.ts'
-import { loadRelease, type LoadedRelease } from './suite.ts'
-
-export type { RepositoryDeps } from './repository-deps.ts'
+import { loadRelease, type DebDeps, type LoadedRelease } from './suite.ts'
 
 /** One package index, verified from its suite's signature down to its last byte. */
 export interface LoadedIndex {
@@ -42,48 +40,26 @@ export interface LoadedIndex {
 export async function loadIndexes(
   sources: readonly DebSource[],
   architecture: string,
-  deps: RepositoryDeps,
+  deps: DebDeps,
 ): Promise<readonly LoadedIndex[]> {
   const wanted = sources
     .filter(
       ({ architectures }) => architectures === undefined || architectures.includes(architecture),
     )
     .flatMap((source) => source.suites.map((suite) => ({ source, suite })))
-  const progress = new IndexProgress(deps.emit, wanted.length)
-  // a failure ends the others; one unknown suite often comes with more (its updates), and the first is named
-  const failure = new AbortController()
-  const inner: LoadDeps = {
-    ...deps,
-    progress,
-    signal: AbortSignal.any([deps.signal, failure.signal]),
-  }
-  const settled = await Promise.allSettled(
-    wanted.map(async ({ source, suite }) => {
-      try {
-        return await loadSuite(source, suite, architecture, inner)
-      } catch (error) {
-        if (!isPlinthError(error, 'SUITE_NOT_FOUND')) failure.abort(error)
-        throw error
-      }
-    }),
+  return readIndexes(
+    wanted,
+    deps,
+    ({ source, suite }, reading) => loadSuite(source, suite, architecture, reading),
+    ({ release }) => release.date,
   )
-  const failed = settled.filter((result) => result.status === 'rejected')
-  if (failed.length > 0) {
-    progress.fail()
-    throw failed[0]?.reason
-  }
-  const indexes = settled.flatMap((result) => (result.status === 'fulfilled' ? result.value : []))
-  const dates = indexes.flatMap(({ release }) => release.date?.getTime() ?? [])
-  const newest = dates.length === 0 ? undefined : new Date(Math.max(...dates))
-  progress.finish({ indexes: indexes.length, newest })
-  return indexes
 }
 
 async function loadSuite(
   source: DebSource,
   suite: string,
   architecture: string,
-  deps: LoadDeps,
+  deps: Reading<DebDeps>,
 ): Promise<readonly LoadedIndex[]> {
   const loaded = await loadRelease(source, suite, deps)
   try {
@@ -102,7 +78,7 @@ function loadAll(
   source: DebSource,
   loaded: LoadedRelease,
   architecture: string,
-  deps: LoadDeps,
+  deps: Reading<DebDeps>,
 ): Promise<readonly LoadedIndex[]> {
   const { release, suite, name } = loaded
   const files: readonly IndexFile[] = isFlat(suite)

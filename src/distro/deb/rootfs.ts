@@ -4,7 +4,7 @@ import { rawFields } from '../../deb/status.ts'
 import { satisfiesVersion } from '../../deb/version.ts'
 import type { Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
-import type { Plan, PlannedPackage } from '../../plan.ts'
+import type { DebPlan, PlannedDeb } from '../../plan.ts'
 import { parentOf, type Tree } from '../../rootfs/tree.ts'
 import { Assembly, type DebPart } from './assemble.ts'
 import type { ConfigurePackage } from './configure.ts'
@@ -13,7 +13,7 @@ import type { ControlFile, UnpackedDeb } from './unpack.ts'
 
 /** A planned package with what was found in its file. */
 export interface OpenedDeb {
-  readonly planned: PlannedPackage
+  readonly planned: PlannedDeb
   readonly deb: UnpackedDeb
 }
 
@@ -35,7 +35,7 @@ export interface UnpackingSystem {
  * Reading `entries` throws `FILE_CONFLICT`, `PATH_UNSAFE`, `CONTROL_INVALID`, and what `opened` rejects with.
  */
 export async function unpackSystem(
-  plan: Plan,
+  plan: DebPlan,
   opened: readonly Promise<OpenedDeb>[],
   {
     sameContent,
@@ -147,7 +147,7 @@ function satisfies(relation: Relation, version: string): boolean {
 }
 
 /** Merged /usr is what the packages say they are made for (Debian since 12, Ubuntu since 20.10). */
-async function isUsrMerged(plan: Plan, opened: readonly Promise<OpenedDeb>[]): Promise<boolean> {
+async function isUsrMerged(plan: DebPlan, opened: readonly Promise<OpenedDeb>[]): Promise<boolean> {
   if (plan.packages.some(({ name }) => name === 'usrmerge' || name === 'usr-is-merged')) return true
   const baseFiles = await opened[plan.packages.findIndex(({ name }) => name === 'base-files')]
   return (
@@ -155,7 +155,7 @@ async function isUsrMerged(plan: Plan, opened: readonly Promise<OpenedDeb>[]): P
   )
 }
 
-function foreignArchitectures(plan: Plan): string[] {
+function foreignArchitectures(plan: DebPlan): string[] {
   const foreign = new Set(plan.packages.map(({ architecture }) => architecture))
   foreign.delete('all')
   foreign.delete(plan.architecture)
@@ -163,7 +163,7 @@ function foreignArchitectures(plan: Plan): string[] {
 }
 
 /** What is neither in a package nor made by one: source lists, what apt counts as automatic, fstab. */
-function configuration(plan: Plan, tree: Tree): Entry[] {
+function configuration(plan: DebPlan, tree: Tree): Entry[] {
   const file = (path: string, text: string): Entry => {
     const bytes = Buffer.from(text)
     return {

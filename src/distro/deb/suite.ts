@@ -10,12 +10,18 @@ import { checkRelease, type SkippableCheck } from '../../deb/release-check.ts'
 import { parseRelease, type Release } from '../../deb/release.ts'
 import { parseClearsigned } from '../../deb/clearsign.ts'
 import { suiteUrl, type DebSource } from '../../deb/sources.ts'
-import { isPlinthError, PlinthError } from '../../errors.ts'
+import { PlinthError } from '../../errors.ts'
 import { displayUrl } from '../../http/http.ts'
-import { fetchDocument, type Validators } from '../../http/document.ts'
 import { readRecord, writeRecord } from '../../store/record.ts'
-import type { LoadDeps } from './repository-deps.ts'
+import type { Reading, RepositoryDeps } from '../repository-deps.ts'
+import { areStored, fetchServed, type Served } from '../served.ts'
 import { suiteNotFound } from './suite-names.ts'
+
+/** What reading Debian's repositories needs of the world. */
+export interface DebDeps extends RepositoryDeps {
+  /** checks that may fail */
+  readonly skip: readonly SkippableCheck[]
+}
 
 /** A suite's Release, verified now and valid now. */
 export interface LoadedRelease {
@@ -34,12 +40,8 @@ export interface LoadedRelease {
 /** Larger than any Release there is (Ubuntu's have 300 kB), small enough to hold. */
 const maxSize = 32 * 1024 * 1024
 
-/** What was served, as it is kept: blobs of the store and what the server calls this version. */
-interface Served {
-  readonly url: string
-  readonly validators: Validators
-  /** `InRelease`, or `Release` when `signature` is there */
-  readonly document: Digest
+/** What was served: `InRelease`, or `Release` when `signature` is there. */
+interface ServedRelease extends Served {
   readonly signature?: Digest | undefined
 }
 
@@ -50,10 +52,10 @@ interface Served {
 export async function loadRelease(
   source: DebSource,
   suite: string,
-  deps: LoadDeps & { readonly fresh?: boolean | undefined },
+  deps: Reading<DebDeps> & { readonly fresh?: boolean | undefined },
 ): Promise<LoadedRelease> {
   const key = digestHex(sha256(JSON.stringify([source.uris, suite])))
-  const known = await readRecord<Served>(deps.store, 'releases', key)
+  const known = await readRecord<ServedRelease>(deps.store, 'releases', key)
   const serving = serve(source, suite, known, deps)
   if (known === undefined) prepareVerifying()
   const served = await serving
@@ -92,12 +94,14 @@ const why: Readonly<Record<SkippableCheck, (release: Release) => string>> = {
 async function serve(
   source: DebSource,
   suite: string,
-  known: Served | undefined,
-  deps: LoadDeps & { readonly fresh?: boolean | undefined },
-): Promise<Served> {
+  known: ServedRelease | undefined,
+  deps: Reading<DebDeps> & { readonly fresh?: boolean | undefined },
+): Promise<ServedRelease> {
   const bases = source.uris.map((uri) => suiteUrl(uri, suite))
   const usable =
-    known !== undefined && !deps.fresh && (await isStored(known, deps)) ? known : undefined
+    known !== undefined && !deps.fresh && (await areStored(digestsOf(known), deps.store))
+      ? known
+      : undefined
   if (deps.offline) {
     if (usable !== undefined) return usable
     throw new PlinthError(
@@ -108,23 +112,20 @@ async function serve(
       },
     )
   }
-  const inRelease = await fetchFile(
-    bases,
-    'InRelease',
-    usable?.signature === undefined ? usable : undefined,
+  const inRelease = await fetchServed(
+    {
+      ...fileOf(bases, 'InRelease'),
+      known: usable?.signature === undefined ? usable : undefined,
+      fresh: deps.fresh,
+    },
     deps,
   )
-  if (inRelease !== undefined)
-    return inRelease === 'known' && usable !== undefined ? usable : (inRelease as Served)
-  const release = await fetchFile(bases, 'Release', undefined, deps)
-  if (release === undefined || release === 'known') throw await suiteNotFound(source, suite, deps)
-  const signature = await fetchFile(
-    [release.url.slice(0, release.url.lastIndexOf('/') + 1)],
-    'Release.gpg',
-    undefined,
-    deps,
-  )
-  if (signature === undefined || signature === 'known') {
+  if (inRelease !== undefined) return inRelease
+  const release = await fetchServed({ ...fileOf(bases, 'Release'), fresh: deps.fresh }, deps)
+  if (release === undefined) throw await suiteNotFound(source, suite, deps)
+  const base = release.url.slice(0, release.url.lastIndexOf('/') + 1)
+  const signature = await fetchServed({ ...fileOf([base], 'Release.gpg'), fresh: deps.fresh }, deps)
+  if (signature === undefined) {
     throw new PlinthError(
       'SIGNATURE_MISSING',
       `cannot trust suite '${suite}' of ${displayUrl(source.uris[0] ?? '')}: it has neither InRelease nor Release.gpg`,
@@ -136,53 +137,15 @@ async function serve(
   return { ...release, signature: signature.document }
 }
 
-/** Fetches one file into the store; 'known' when the server says that what we have is current. */
-async function fetchFile(
-  bases: readonly string[],
-  file: string,
-  known: Served | undefined,
-  deps: LoadDeps & { readonly fresh?: boolean | undefined },
-): Promise<Served | 'known' | undefined> {
-  const urls = bases.map((base) => `${base}${file}`)
-  const document = await fetchDocument(
-    {
-      urls,
-      maxSize,
-      ...(known !== undefined && { known: new Map([[known.url, known.validators]]) }),
-      fresh: deps.fresh,
-    },
-    {
-      ...deps,
-      onRetry: (error) =>
-        deps.emit({
-          type: 'warning',
-          code: error.code,
-          message: error.message,
-          hint: 'trying again',
-        }),
-    },
-  )
-  if (document === undefined) return undefined
-  if (document.unchanged) return 'known'
-  deps.progress.expect(document.bytes.length)
-  deps.progress.add(document.bytes.length, file)
-  const { digest } = await deps.store.put([document.bytes])
-  return { url: document.url, validators: document.validators, document: digest }
+function fileOf(bases: readonly string[], name: string) {
+  return { urls: bases.map((base) => `${base}${name}`), name, maxSize }
 }
 
-async function isStored(known: Served, { store }: LoadDeps): Promise<boolean> {
-  const digests = [known.document, ...(known.signature === undefined ? [] : [known.signature])]
-  try {
-    await Promise.all(digests.map((digest) => store.verified(digest)))
-    return true
-  } catch (error) {
-    // damaged or swept away: as if it had never been fetched
-    if (isPlinthError(error, 'STORE_CORRUPT')) return false
-    throw error
-  }
+function digestsOf({ document, signature }: ServedRelease): readonly Digest[] {
+  return signature === undefined ? [document] : [document, signature]
 }
 
-async function readBlob({ store }: LoadDeps, digest: Digest): Promise<Uint8Array> {
+async function readBlob({ store }: Reading, digest: Digest): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   for await (const chunk of store.get(digest)) chunks.push(chunk)
   return Buffer.concat(chunks)
@@ -198,8 +161,8 @@ interface Verdict {
 async function verifyOnce(
   document: Uint8Array,
   signature: Uint8Array | undefined,
-  { source, name, served }: { source: DebSource; name: string; served: Served },
-  deps: LoadDeps,
+  { source, name, served }: { source: DebSource; name: string; served: ServedRelease },
+  deps: Reading<DebDeps>,
 ): Promise<Pick<Verified, 'text' | 'signers'>> {
   const now = deps.now()
   const key = digestHex(

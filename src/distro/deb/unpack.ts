@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { closeSync, createReadStream, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import type { ArMember } from '../../archive/ar.ts'
 import { decompress } from '../../archive/decompress.ts'
 import { treePath } from '../../archive/path.ts'
@@ -7,10 +7,8 @@ import { readTar } from '../../archive/tar-read.ts'
 import { TreeMembers } from '../../archive/tree-members.ts'
 import { debLayout, type DebLayout } from '../../deb/deb-file.ts'
 import type { Digest } from '../../digest.ts'
-import { isPlinthError, PlinthError } from '../../errors.ts'
-import type { Emit } from '../../events.ts'
+import { PlinthError } from '../../errors.ts'
 import type { Store } from '../../ports.ts'
-import { damageHint } from '../../store/failure.ts'
 import { through } from '../../store/through.ts'
 import {
   recordUnpacked,
@@ -47,47 +45,17 @@ export async function unpackDeb(
 
 type Remember = (unpacked: UnpackedDeb) => void | Promise<void>
 
-async function unpackAnew(deb: Digest, name: string, store: Store): Promise<UnpackedDeb> {
-  const path = await store.verified(deb)
-  const layout = readLayout(path, name)
-  const member = (part: DebLayout['control']) =>
-    decompress(part.compression, readPart(path, part), { name, maxSize: maxUnpacked(part.size) })
-  const control = await readControl(member(layout.control), name)
-  return readData(member(layout.data), control, name, store)
-}
-
-/**
- * Makes sure that what a package was unpacked to is whole, before it is used: a blob that was damaged in the
- * store is unpacked again from the `.deb`. Where nothing was damaged this is the verification that the first
- * read would have begun with.
- *
- * Throws what `unpackDeb` does, and `STORE_CORRUPT` when what comes out is not what was remembered.
- */
-export async function ensureUnpacked(
-  deb: Digest,
-  data: Digest,
-  name: string,
-  { store, emit }: { readonly store: Store; readonly emit: Emit },
-): Promise<void> {
+/** The same without looking at what was kept or keeping it: for content that was lost. */
+export async function unpackAnew(deb: Digest, name: string, store: Store): Promise<UnpackedDeb> {
+  const file = openSync(await store.verified(deb), 'r')
   try {
-    await store.verified(data)
-  } catch (error) {
-    if (!isPlinthError(error, 'STORE_CORRUPT')) throw error
-    emit({
-      type: 'warning',
-      code: 'STORE_CORRUPT',
-      message: `what ${name} was unpacked to is damaged in the store: unpacking it again`,
-      hint: damageHint,
-    })
-    await unpackAnew(deb, name, store)
-    await store.verified(data).catch((cause: unknown) => {
-      if (!isPlinthError(cause, 'STORE_CORRUPT')) throw cause
-      throw new PlinthError(
-        'STORE_CORRUPT',
-        `cannot use ${name}: what it was unpacked to is damaged in the store, and unpacking it again gives something else`,
-        { cause, hint: 'run the command again: the package is then unpacked anew' },
-      )
-    })
+    const layout = readLayout(file, name)
+    const member = (part: DebLayout['control']) =>
+      decompress(part.compression, readPart(file, part), { name, maxSize: maxUnpacked(part.size) })
+    const control = await readControl(member(layout.control), name)
+    return await readData(member(layout.data), control, name, store)
+  } finally {
+    closeSync(file)
   }
 }
 
@@ -99,24 +67,25 @@ function maxUnpacked(size: number): number {
   return 256 * 1024 * 1024 + size * 100
 }
 
-/** A member's bytes; the file is opened when the first is asked for. */
-async function* readPart(path: string, part: ArMember): AsyncGenerator<Uint8Array> {
-  if (part.size === 0) return
-  const end = part.offset + part.size - 1
-  yield* createReadStream(path, { start: part.offset, end, highWaterMark: 512 * 1024 })
+/** A member's bytes. They were verified just now, so that the system has them in memory: no thread need wait. */
+async function* readPart(file: number, part: ArMember): AsyncGenerator<Uint8Array> {
+  for (let done = 0; done < part.size;) {
+    const buffer = Buffer.allocUnsafe(Math.min(pieceSize, part.size - done))
+    const count = readSync(file, buffer, 0, buffer.length, part.offset + done)
+    if (count === 0) return
+    done += count
+    yield buffer.subarray(0, count)
+  }
 }
 
-function readLayout(path: string, name: string): DebLayout {
-  const file = openSync(path, 'r')
-  try {
-    const read = (offset: number, length: number) => {
-      const bytes = Buffer.alloc(length)
-      return bytes.subarray(0, readSync(file, bytes, 0, length, offset))
-    }
-    return debLayout(read, fstatSync(file).size, name)
-  } finally {
-    closeSync(file)
+const pieceSize = 512 * 1024
+
+function readLayout(file: number, name: string): DebLayout {
+  const read = (offset: number, length: number) => {
+    const bytes = Buffer.alloc(length)
+    return bytes.subarray(0, readSync(file, bytes, 0, length, offset))
   }
+  return debLayout(read, fstatSync(file).size, name)
 }
 
 async function readControl(

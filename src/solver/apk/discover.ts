@@ -1,45 +1,55 @@
 import { untagged, type Name, type Package } from './graph.ts'
+import { sortNames } from './name-table.ts'
 
-/** Looks up everything a name can lead to, each name once, and gives it its place in the order of settling. */
+/**
+ * Looks up everything a name can lead to, each name once, depth first, and finds how deep it is: names above
+ * are settled before what they may need.
+ */
 export function discoverNames(roots: readonly Name[]): void {
-  let discovered = 0
+  const found: Name[] = []
   const visit = (name: Name): void => {
-    const { state } = name
+    const { state, providers } = name
     if (state.seen) return
     state.seen = true
-    const real = name.providers.some((provider) => provider.version !== undefined)
-    state.order = [state.asked ? 0 : 1, real ? 1 : 0, ++discovered]
+    found.push(name)
+    state.real = providers.every((provider) => provider.package.name === name)
     state.noTriggerable = true
-    for (const { package: pkg } of name.providers) {
-      if (!pkg.state.seen) {
-        openPackage(pkg)
-        for (const need of pkg.depends) {
-          addDependent(need.name, pkg.name)
-          visit(need.name)
-        }
+    // one that leads back to itself finds 0 there
+    let depth = 0
+    for (const { package: pkg } of providers) {
+      const opened = !pkg.state.seen
+      if (opened) openPackage(pkg)
+      for (const need of pkg.depends) {
+        visit(need.name)
+        depth = Math.max(depth, need.name.state.depth + 1)
       }
       state.noTriggerable &&= pkg.state.untriggerable
-    }
-    for (const { package: pkg } of name.providers) {
+      if (!opened) continue
       visit(pkg.name)
       visitTriggers(pkg.name)
       for (const provision of pkg.provides) {
+        // a name that is being looked up already is not asked again who comes with it, as in apk
+        if (provision.name === name) continue
         visit(provision.name)
         visitTriggers(provision.name)
       }
     }
-    visitTriggers(name)
+    state.depth = depth
   }
   const visitTriggers = (name: Name): void => {
-    for (const triggered of name.triggers) {
-      if (triggered.state.seen) continue
-      const possible = triggered.providers.some(({ package: pkg }) =>
-        pkg.installIf.every((need) => need.dependency.conflict || need.name.state.seen),
-      )
-      if (possible) visit(triggered)
-    }
+    for (const triggered of name.triggers)
+      if (!triggered.state.seen && triggered.providers.some(isPossible)) visit(triggered)
   }
   roots.forEach(visit)
+  linkDependents(found)
+}
+
+/** Whether everything the provider is to be installed with has been found. */
+function isPossible({ package: pkg }: { readonly package: Package }): boolean {
+  return (
+    pkg.installIf.length > 0 &&
+    pkg.installIf.every((need) => need.dependency.conflict || need.name.state.seen)
+  )
 }
 
 function openPackage({ state, tags, record, installIf }: Package): void {
@@ -50,6 +60,10 @@ function openPackage({ state, tags, record, installIf }: Package): void {
   state.untriggerable = installIf.length === 0
 }
 
-function addDependent(name: Name, dependent: Name): void {
-  if (!name.state.dependents.includes(dependent)) name.state.dependents.push(dependent)
+/** Notes with each name who must be looked at again when it changes. */
+function linkDependents(names: readonly Name[]): void {
+  for (const dependent of sortNames(names))
+    for (const { package: pkg } of dependent.providers)
+      for (const { name } of pkg.depends)
+        if (name.state.dependents.at(-1) !== dependent) name.state.dependents.push(dependent)
 }

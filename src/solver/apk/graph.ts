@@ -1,5 +1,6 @@
 import { isNamedBy, type Dependency } from '../../apk/dependency.ts'
 import type { IndexRecord } from '../../apk/index-record.ts'
+import { sortNames } from './name-table.ts'
 import type { Repository, Universe } from './universe.ts'
 
 /** A package of the universe, once, whatever number of repositories carry it. */
@@ -24,7 +25,7 @@ export interface Package {
 export interface Name {
   readonly text: string
   readonly providers: readonly Provider[]
-  /** names of packages that may come by themselves when this is there, in the order of the indexes */
+  /** names of packages that may come by themselves when this is there, in the order of apk's name table */
   readonly triggers: readonly Name[]
   readonly state: NameState
 }
@@ -82,22 +83,20 @@ export type Fallen =
 /** What the solver comes to know of a name. */
 export interface NameState {
   seen: boolean
-  /** the higher, the sooner it is settled */
-  order: readonly [named: number, real: number, discovered: number]
+  /** nothing but packages of that name has it */
+  real: boolean
+  /** how long the longest chain of needs below it is */
+  depth: number
   /** asked for by itself on the command line */
   asked: boolean
   /** demands for it, other than to keep it away */
   demands: number
   settled: boolean
   chosen: Provider | undefined
-  dirty: boolean
-  waiting: boolean
   recheckNeeds: boolean
   recheckTriggers: boolean
   hasTriggered: boolean
   noTriggerable: boolean
-  /** one of its providers can be chosen without being named */
-  selectable: boolean
   sharedNeed: number
   sharedProvision: number
   ordered: boolean
@@ -127,14 +126,28 @@ type Open<T> = {
   -readonly [Key in keyof T]: T[Key] extends readonly (infer Item)[] ? Item[] : T[Key]
 }
 
+interface OpenName extends Open<Name> {
+  readonly triggered: Set<Name>
+}
+
 /** Joins the indexes to a graph. */
 export function openGraph({ repositories }: Universe): Graph {
-  const names = new Map<string, Open<Name>>()
+  const names = new Map<string, OpenName>()
   const tagBits = new Map<string, number>()
-  const find = (text: string): Open<Name> => {
+  const find = (text: string): OpenName => {
     let name = names.get(text)
     if (name === undefined) {
-      name = { text, providers: [], triggers: [], state: freshName() }
+      const triggered = new Set<Name>()
+      let triggers: Name[] | undefined
+      name = {
+        text,
+        providers: [],
+        triggered,
+        get triggers() {
+          return (triggers ??= sortNames(triggered))
+        },
+        state: freshName(),
+      }
       names.set(text, name)
     }
     return name
@@ -172,8 +185,9 @@ export function openGraph({ repositories }: Universe): Graph {
       for (const one of pkg.provides)
         find(one.name.text).providers.push({ package: pkg, version: one.version })
       for (const one of pkg.installIf) {
-        const { triggers } = find(one.name.text)
-        if (!triggers.includes(name)) triggers.push(name)
+        const { triggered } = find(one.name.text)
+        triggered.add(name)
+        for (const provision of pkg.provides) triggered.add(provision.name)
       }
     }
   }
@@ -189,18 +203,16 @@ function bitOf(tagBits: Map<string, number>, tag: string): number {
 function freshName(): NameState {
   return {
     seen: false,
-    order: [0, 0, 0],
+    real: false,
+    depth: 0,
     asked: false,
     demands: 0,
     settled: false,
     chosen: undefined,
-    dirty: false,
-    waiting: false,
     recheckNeeds: false,
     recheckTriggers: false,
     hasTriggered: false,
     noTriggerable: false,
-    selectable: false,
     sharedNeed: 0,
     sharedProvision: 0,
     ordered: false,

@@ -12,7 +12,10 @@ export interface Queues {
 
 export function createQueues(): Queues {
   const dirty = new Set<Name>()
-  const waiting = new Set<Name>()
+  const waiting = new Map<Name, number>()
+  let count = 0
+  const precedence = (one: Name, other: Name): number =>
+    compare(one, other) || waiting.get(one)! - waiting.get(other)!
   return {
     soil(name) {
       const { state } = name
@@ -27,14 +30,15 @@ export function createQueues(): Queues {
       return undefined
     },
     wait(name) {
-      const { state } = name
-      if (state.settled) return
-      if (state.demands > 0 || state.hasTriggered) waiting.add(name)
-      else waiting.delete(name)
+      const { settled, demands, hasTriggered } = name.state
+      if (settled) return
+      if (demands === 0 && !hasTriggered) waiting.delete(name)
+      else if (!waiting.has(name)) waiting.set(name, ++count)
     },
     nextWaiting() {
       let first: Name | undefined
-      for (const name of waiting) if (first === undefined || comesBefore(name, first)) first = name
+      for (const name of waiting.keys())
+        if (first === undefined || precedence(name, first) > 0) first = name
       if (first !== undefined) waiting.delete(first)
       return first
     },
@@ -45,8 +49,16 @@ export function createQueues(): Queues {
   }
 }
 
-function comesBefore({ state: a }: Name, { state: b }: Name): boolean {
-  if (a.selectable !== b.selectable) return a.selectable
-  const differing = a.order.findIndex((value, index) => value !== b.order[index])
-  return differing !== -1 && a.order[differing]! > b.order[differing]!
+/**
+ * Positive when `a` is settled before `b`: what is asked for, what only packages of that name have, what has
+ * the longer chain of needs below it, what is wanted and not only triggered. Of two alike it is the one that
+ * came to wait later.
+ */
+function compare({ state: a }: Name, { state: b }: Name): number {
+  return (
+    Number(a.asked) - Number(b.asked) ||
+    Number(a.real) - Number(b.real) ||
+    a.depth - b.depth ||
+    Number(a.demands > 0) - Number(b.demands > 0)
+  )
 }

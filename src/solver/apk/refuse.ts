@@ -136,17 +136,19 @@ function whyNot(scene: Scene, provider: Provider, depth: number): string {
     const tags = pkg.repositories.map(({ tag }) => `@${tag}`)
     return `is only in ${tags.join(', ')}: ask for ${pkg.name.text}${tags[0]}`
   }
+  const surprising = provider.version === undefined && pkg.record.providerPriority === 0
+  const unasked =
+    'provides it without a version: apk takes it only when it is asked for by its own name'
   switch (fallen?.kind) {
     case undefined:
-      return provider.version === undefined && pkg.record.providerPriority === 0
-        ? 'provides it without a version: apk takes it only when it is asked for by its own name'
-        : 'cannot be taken together with the rest'
+      return surprising ? unasked : 'cannot be taken together with the rest'
     case 'demand': {
       const { by, need } = fallen
       const wanted = formatDependency(need.dependency)
       return by === undefined ? `${wanted} is asked for` : `${label(by)} needs ${wanted}`
     }
     case 'chosen':
+      if (fallen.package === undefined && surprising) return unasked
       return fallen.package === undefined
         ? `nothing could be chosen for ${fallen.name.text}`
         : `${label(fallen.package)} is chosen for ${fallen.name.text}: ${because(scene, fallen.package)}`

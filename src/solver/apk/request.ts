@@ -1,4 +1,5 @@
 import { parseDependency, type Dependency } from '../../apk/dependency.ts'
+import { compareNames } from '../../apk/name-order.ts'
 import { PlinthError } from '../../errors.ts'
 import { nearest } from '../../nearest.ts'
 import type { Graph, Need } from './graph.ts'
@@ -21,7 +22,7 @@ export function parseWorld(request: readonly string[]): readonly Dependency[] {
       )
     world.set(dependency.name, dependency)
   }
-  return [...world.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  return [...world.values()].toSorted((a, b) => compareNames(a.name, b.name))
 }
 
 /**

@@ -125,7 +125,6 @@ function reconsider(solver: Solver, name: Name): void {
   const { recheckNeeds, recheckTriggers } = state
   state.recheckNeeds = false
   state.recheckTriggers = false
-  state.selectable = false
   let hasTriggered = false
   let noTriggerable = true
   const options: Package[] = []
@@ -142,7 +141,6 @@ function reconsider(solver: Solver, name: Name): void {
     noTriggerable &&= pkg.state.untriggerable
     if (state.demands === 0) continue
     pkg.state.merging = true
-    if (isSelectable(provider)) state.selectable = true
     for (const { dependency, name: needed } of pkg.depends)
       if (!dependency.conflict && needed.state.sharedNeed === options.length)
         needed.state.sharedNeed++

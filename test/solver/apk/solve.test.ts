@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { parseIndexRecords } from '../../../src/apk/index-record.ts'
+import { isPlinthError } from '../../../src/errors.ts'
 import { solve } from '../../../src/solver/apk/solve.ts'
 
 /** An index of stanzas, each written as `P:name V:1 D:other`: fields parted by `; `. */
@@ -39,6 +40,11 @@ const plain = {
   ],
 }
 
+/** One repository of stanzas. */
+function repository(...stanzas: readonly string[]) {
+  return { id: 'main', records: index(...stanzas) }
+}
+
 describe('solve()', () => {
   test.each([
     {
@@ -75,3 +81,224 @@ describe('solve()', () => {
     expect(() => solve(plain, request)).toThrow(/nothing|lib/)
   })
 })
+
+// what the real apk 2.14.4 answers to the same
+describe('solve() chooses as apk', () => {
+  test.each([
+    {
+      name: 'a later repository does not hide a newer version of an earlier one',
+      repositories: [repository('P:a; V:2'), repository('P:a; V:1')],
+      request: 'a',
+      packages: 'a-2',
+    },
+    {
+      name: 'of equal versions the first repository',
+      repositories: [repository('P:a; V:1; D:b', 'P:b; V:1'), repository('P:a; V:1')],
+      request: 'a',
+      packages: 'b-1 a-1',
+    },
+    {
+      name: 'a fuzzy version takes the newest that begins so',
+      repositories: [repository('P:a; V:1.2.3', 'P:a; V:1.2.10', 'P:a; V:1.3')],
+      request: 'a~1.2',
+      packages: 'a-1.2.10',
+    },
+    {
+      name: 'a name provided with a version is taken unasked',
+      repositories: [repository('P:a; V:1; D:v', 'P:p; V:1; p:v=1')],
+      request: 'a',
+      packages: 'p-1 a-1',
+    },
+    {
+      name: 'a name provided without one is, when its package is asked for',
+      repositories: [repository('P:a; V:1; D:v', 'P:p; V:1; p:v')],
+      request: 'a p',
+      packages: 'p-1 a-1',
+    },
+    {
+      name: 'what is above is settled before what it needs',
+      repositories: [
+        repository(
+          'P:r; V:1; D:a',
+          'P:a; V:1; D:b',
+          'P:b; V:1',
+          'P:a; V:2; D:b z=1',
+          'P:b; V:2; D:z=2',
+          'P:z; V:1',
+          'P:z; V:2',
+        ),
+      ],
+      request: 'r',
+      packages: 'b-1 z-1 a-2 r-1',
+    },
+    {
+      name: 'of two as deep the one that was wanted later is settled first',
+      repositories: [
+        repository(
+          'P:r; V:1; D:c d',
+          'P:c; V:1',
+          'P:d; V:1',
+          'P:c; V:2; D:z=1',
+          'P:d; V:2; D:z=2',
+          'P:z; V:1',
+          'P:z; V:2',
+        ),
+      ],
+      request: 'r',
+      packages: 'c-1 z-2 d-2 r-1',
+    },
+    {
+      name: 'to be kept away is not to be wanted',
+      repositories: [
+        repository(
+          'P:r; V:1; D:!c=7 d c',
+          'P:c; V:1',
+          'P:d; V:1',
+          'P:c; V:2; D:z=1',
+          'P:d; V:2; D:z=2',
+          'P:z; V:1',
+          'P:z; V:2',
+        ),
+      ],
+      request: 'r',
+      packages: 'z-1 c-2 d-1 r-1',
+    },
+    {
+      name: 'a name that others provide is settled after those that are only their own',
+      repositories: [
+        repository(
+          'P:b; V:1',
+          'P:b; V:2; D:z=2',
+          'P:p; V:1; p:v=1',
+          'P:p; V:2; D:z=1; p:v=2',
+          'P:z; V:1',
+          'P:z; V:2',
+        ),
+      ],
+      request: 'b v',
+      packages: 'z-2 b-2 p-1',
+    },
+    {
+      name: 'a provider that needs what another version of was asked for is passed over',
+      repositories: [repository('P:a; V:1', 'P:p; V:1; D:b=7; p:a=2', 'P:b; V:1')],
+      request: 'a b',
+      packages: 'a-1 b-1',
+    },
+    {
+      name: 'who comes with a package comes in the order of the table of names',
+      repositories: [repository('P:a; V:1', 'P:b; V:1; i:a; p:v', 'P:c; V:1; p:v')],
+      request: 'a c',
+      packages: 'a-1 c-1 b-1',
+    },
+    {
+      name: 'a provided name that was found first brings nobody',
+      repositories: [repository('P:a; V:1; D:v', 'P:c; V:1; p:v=1', 'P:x; V:1; i:v')],
+      request: 'a',
+      packages: 'c-1 a-1',
+    },
+    {
+      name: 'one that was found with its package does',
+      repositories: [repository('P:a; V:1; D:c v', 'P:c; V:1; p:v=1', 'P:x; V:1; i:v')],
+      request: 'a',
+      packages: 'c-1 x-1 a-1',
+    },
+    {
+      name: 'what is to be installed with something unless something else is there',
+      repositories: [repository('P:a; V:1', 'P:b; V:1', 'P:x; V:1; i:a !b')],
+      request: 'a',
+      packages: 'a-1',
+    },
+    {
+      name: 'the world is in the order of names, letters of either case together',
+      repositories: [repository('P:b; V:1', 'P:A; V:1', 'P:B; V:1', 'P:c; V:1')],
+      request: 'c B b A',
+      packages: 'A-1 B-1 b-1 c-1',
+    },
+  ])('$name', ({ repositories, request, packages }) => {
+    const universe = { repositories }
+    expect(chosen(universe, ...request.split(' ')).join(' ')).toBe(packages)
+  })
+})
+
+describe('solve() refuses as apk', () => {
+  test.each([
+    {
+      name: 'a newer version that cannot be, though an older one could',
+      stanzas: ['P:a; V:1', 'P:a; V:3; D:b=7', 'P:b; V:1'],
+      request: 'a b',
+      says: [/a 3/, /b=7/, /b 1/],
+    },
+    {
+      name: 'a provider nobody asked for',
+      stanzas: ['P:a; V:1; D:v', 'P:p; V:1; p:v'],
+      request: 'a',
+      says: [/a 1/, /p 1: .*asked for by its own name/],
+    },
+    {
+      name: 'a name nothing has that a package needs',
+      stanzas: ['P:a; V:1; D:b', 'P:b; V:1; D:nowhere'],
+      request: 'a',
+      says: [/a 1\n.*b 1\n/, /nowhere/, /no package of that name/],
+    },
+    {
+      name: 'two packages of which one keeps the other away',
+      stanzas: ['P:a; V:1; D:!b', 'P:b; V:1'],
+      request: 'a b',
+      says: [/a 1/, /conflicts with b/, /b 1: asked for/],
+    },
+    {
+      name: 'a version that only a pinned repository has',
+      stanzas: ['P:a; V:1; D:b', 'P:c; V:1'],
+      tagged: ['P:b; V:1'],
+      request: 'a',
+      says: [/a 1/, /b 1: is only in @edge: ask for b@edge/],
+    },
+  ])('$name', ({ stanzas, tagged = [], request, says }) => {
+    const universe = {
+      repositories: [
+        repository(...stanzas),
+        { id: 'edge', tag: 'edge', records: index(...tagged) },
+      ],
+    }
+    const refusal = refusalOf(universe, ...request.split(' '))
+    expect(refusal.code).toBe('UNSATISFIABLE')
+    for (const pattern of says) expect(refusal.message).toMatch(pattern)
+  })
+})
+
+describe('solve() keeps to pins', () => {
+  const universe = {
+    repositories: [
+      repository('P:a; V:1; D:b', 'P:b; V:1', 'P:c; V:1'),
+      { id: 'edge', tag: 'edge', records: index('P:a; V:2; D:b>1', 'P:b; V:2', 'P:c; V:2') },
+    ],
+  }
+
+  test('nothing comes from a pinned repository unasked', () => {
+    expect(chosen(universe, 'a', 'c')).toEqual(['b-1', 'a-1', 'c-1'])
+  })
+
+  test('what a pinned package needs may, nothing else', () => {
+    expect(chosen(universe, 'a@edge', 'c')).toEqual(['b-2', 'a-2', 'c-1'])
+  })
+
+  test('the tag is said of what comes from there alone', () => {
+    const { packages } = solve(universe, ['a@edge', 'c'])
+    expect(packages.map(({ tag }) => tag)).toEqual(['edge', 'edge', undefined])
+  })
+})
+
+test('solve() takes the one package a checksum names', () => {
+  const universe = { repositories: [repository('P:a; V:1', 'P:a; V:2')] }
+  const { checksum } = universe.repositories[0]!.records[0]!
+  expect(chosen(universe, `a><${checksum}`)).toEqual(['a-1'])
+})
+
+function refusalOf(universe: Parameters<typeof solve>[0], ...request: readonly string[]) {
+  try {
+    solve(universe, request)
+  } catch (error) {
+    if (isPlinthError(error)) return error
+  }
+  throw new Error(`${request.join(' ')} is not refused`)
+}

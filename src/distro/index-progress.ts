@@ -1,5 +1,5 @@
-import type { Emit } from '../../events.ts'
-import { quantity } from '../../quantity.ts'
+import type { Emit } from '../events.ts'
+import { quantity } from '../quantity.ts'
 
 /** The step of reading indexes: every byte that is fetched counts, what is known already does not. */
 export class IndexProgress {

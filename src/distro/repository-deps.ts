@@ -1,8 +1,7 @@
-import type { SkippableCheck } from '../../deb/release-check.ts'
-import type { Emit } from '../../events.ts'
-import type { Http } from '../../http/http.ts'
-import type { RetryPolicy } from '../../http/retry.ts'
-import type { Store } from '../../ports.ts'
+import type { Emit } from '../events.ts'
+import type { Http } from '../http/http.ts'
+import type { RetryPolicy } from '../http/retry.ts'
+import type { Store } from '../ports.ts'
 import type { IndexProgress } from './index-progress.ts'
 
 /** What reading repositories needs of the world. */
@@ -13,13 +12,11 @@ export interface RepositoryDeps {
   readonly now: () => Date
   readonly emit: Emit
   readonly signal: AbortSignal
-  /** checks that may fail */
-  readonly skip: readonly SkippableCheck[]
   /** ask no network: only what the store has */
   readonly offline?: boolean | undefined
 }
 
 /** The same, while one reading of all of them goes on. */
-export interface LoadDeps extends RepositoryDeps {
+export type Reading<Deps extends RepositoryDeps = RepositoryDeps> = Deps & {
   readonly progress: IndexProgress
 }
