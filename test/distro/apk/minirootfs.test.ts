@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import path from 'node:path'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Executor } from '../../../src/ports.ts'
 import { hostArch, realApk, type AlpineArch } from '../../support/alpine.ts'
@@ -183,11 +183,11 @@ describe.skipIf(!needs('alpine').available)('the official minirootfs, its packag
       const added = on('add', apk.keep('more-1.0-r0.apk', buildApk(more)))
       expect(added.output).toContain('Executing busybox-1.36.1-r29.trigger')
       expect(added.status, added.output).toBe(0)
-      expect(readFileSync(path.join(root, 'post-install'), 'utf8')).toBe('installed\n')
-      expect(readFileSync(path.join(root, 'etc/apk/world'), 'utf8')).toContain('\nmore><Q1')
+      expect(readFileSync(join(root, 'post-install'), 'utf8')).toBe('installed\n')
+      expect(readFileSync(join(root, 'etc/apk/world'), 'utf8')).toContain('\nmore><Q1')
       expect(on('fix').status).toBe(0)
       expect(on('del', 'more')).toMatchObject({ status: 0 })
-      const database = readFileSync(path.join(root, 'lib/apk/db/installed'), 'latin1')
+      const database = readFileSync(join(root, 'lib/apk/db/installed'), 'latin1')
       expect(database).toBe(own.text('lib/apk/db/installed'))
     },
   )
