@@ -40,10 +40,18 @@ function translate(pattern: string): string {
   return source
 }
 
+/** A set of characters and ranges; one that holds nothing fits nothing. */
 function set(inside: string): string {
   const negated = /^[!^]/.test(inside)
-  const members = (negated ? inside.slice(1) : inside).replace(/[\\\]^[&~|(){}/$.*+?]/g, '\\$&')
-  return `[${negated ? '^' : ''}${members}]`
+  const members = [...(negated ? inside.slice(1) : inside).matchAll(/(\\?[^])(?:-(\\?[^]))?/gu)]
+    .map(([, from, to]) => [from!, to ?? from!].map((char) => char.replace(/^\\(?=[^])/u, '')))
+    .filter(([from, to]) => from!.codePointAt(0)! <= to!.codePointAt(0)!)
+    .map((range) => range.map(codePoint).join('-'))
+  return `[${negated ? '^' : ''}${members.join('')}]`
+}
+
+function codePoint(char: string): string {
+  return `\\u{${char.codePointAt(0)!.toString(16)}}`
 }
 
 function literal(char: string): string {

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import { parseIndexRecords, type IndexRecord } from '../../src/apk/index-record.ts'
+import { writeTar } from '../../src/archive/tar-write.ts'
 import { installApks } from '../../src/distro/apk/install.ts'
 import type { ApkSystem } from '../../src/distro/apk/system.ts'
 import { unpackApk } from '../../src/distro/apk/unpack.ts'
@@ -11,13 +12,13 @@ import type { Entry } from '../../src/entry.ts'
 import type { Event } from '../../src/events.ts'
 import { nativeExecutor } from '../../src/executor/native/executor.ts'
 import type { Executor, Store } from '../../src/ports.ts'
-import { withOrderedLinks, type Tree } from '../../src/rootfs/tree.ts'
+import { sortedEntries, withOrderedLinks, type Tree } from '../../src/rootfs/tree.ts'
 import { contentReader } from '../../src/store/content.ts'
 import { hostArch, realApk } from './alpine.ts'
 import { buildApk, buildIndex, indexRecord, testSigner, trusting, type ApkSpec } from './apk.ts'
 import { bytesAt, readTree } from './minirootfs.ts'
 import { scratchDirectory, scratchStore } from './scratch.ts'
-import { chunked } from './streams.ts'
+import { chunked, gathered } from './streams.ts'
 
 /** Packages to install, in this order, and how. */
 export interface SystemSpec {
@@ -74,6 +75,8 @@ export interface PlinthResult {
   /** a file's content */
   text(path: string): string
   readonly events: readonly Event[]
+  /** Writes it all below a directory, as root. */
+  extract(directory: string): Promise<void>
 }
 
 /** Installs with plinth. */
@@ -111,7 +114,16 @@ export async function installWithPlinth(
   const tree = await installApks(system, { store, executor, emit, signal })
   const files = await readFiles(tree, store)
   const text = (at: string) => files.get(at)!.toString('latin1')
-  return { tree, listing: await listTree(tree, store), text, events }
+  const extract = async (directory: string) => {
+    using contents = contentReader(store)
+    const archive = await gathered(writeTar(sortedEntries(withOrderedLinks(tree)), contents))
+    const flags = ['--extract', '--file=-', '--numeric-owner', '--xattrs', '--xattrs-include=*']
+    const { status, stderr } = spawnSync('tar', [...flags, `--directory=${directory}`], {
+      input: archive,
+    })
+    if (status !== 0) throw new Error(stderr.toString())
+  }
+  return { tree, listing: await listTree(tree, store), text, events, extract }
 }
 
 /** Installs with the real apk: its status and what it said besides. */

@@ -27,7 +27,7 @@ export async function busyboxLinks(
     const text = Buffer.from(await contents.bytes(entry.content, entry.size)).toString()
     for (const line of text.split('\n')) {
       const path = realPath(tree, line.replace(/^\/+/, ''))
-      if (line === '' || path === undefined || path === '') continue
+      if (line === '' || path === undefined || line.split('/').includes('..')) continue
       if (tree.has(path) || links.has(path)) continue
       const owned = { mode: 0o777, uid: 0, gid: 0, mtime } as const
       links.set(path, { type: 'symlink', path, target: `/${program}`, ...owned })

@@ -28,9 +28,9 @@ interface LiveDeps {
  */
 export async function installLive(work: InstallWork, deps: LiveDeps): Promise<Tree> {
   await using live = new LiveInstall(work, deps)
-  for (const one of work.packages) {
-    deps.onPackage(one.part.name)
-    await live.install(one)
+  for (const [number, { part }] of work.packages.entries()) {
+    deps.onPackage(part.name)
+    await live.install(number)
   }
   await live.trigger()
   // the workspace closes behind it
@@ -49,6 +49,8 @@ class LiveInstall implements AsyncDisposable {
   readonly #assembly: ApkAssembly
   readonly #scripts: Scripts
   readonly #owners = new Owners()
+  /** what there was of what the next packages bring, while no script ran since */
+  #present: ReadonlySet<string> | undefined
   /** opened with the first script; what was installed until then is its base */
   #open: LiveSystem | undefined
   /** what was installed since, and is not in the workspace yet */
@@ -64,7 +66,9 @@ class LiveInstall implements AsyncDisposable {
     this.#scripts = new Scripts({ epoch: system.epoch, onLine: deps.onLine })
   }
 
-  async install(one: OpenedApk): Promise<void> {
+  /** Installs the package of this number. */
+  async install(number: number): Promise<void> {
+    const one = this.#work.packages[number]!
     let files = one.files
     if (hasScript(one, 'pre-install')) {
       // apk has read the first file's header when it runs the script
@@ -74,7 +78,7 @@ class LiveInstall implements AsyncDisposable {
     } else {
       files = await this.#owned(files)
     }
-    await this.#observe(one)
+    await this.#observe(number)
     this.#pending.push(...this.#assembly.add(one.part, files))
     if (files.some(({ entry }) => isAccountFile(entry.path))) this.#accounts = undefined
     if (hasScript(one, 'post-install')) await this.#run(one, 'post-install')
@@ -136,6 +140,7 @@ class LiveInstall implements AsyncDisposable {
     await this.#scripts.run(one, type, this.#open.workspace, directories)
     this.#accounts = undefined
     this.#owners.forget()
+    this.#present = undefined
   }
 
   /** Hooks find the database written. apk only reports what they ended with. */
@@ -176,27 +181,24 @@ class LiveInstall implements AsyncDisposable {
   }
 
   /** Looks what scripts made of the directories and protected paths that a package brings. */
-  async #observe({ files }: OpenedApk): Promise<void> {
+  async #observe(number: number): Promise<void> {
     if (!this.#open) return
     const { tree } = this.#assembly
-    const wanted = new Map<string, Entry>()
-    for (const { entry } of files) {
-      const path = realPath(tree, entry.path) ?? entry.path
-      const isNew = !tree.has(path)
-      if (entry.type === 'directory' ? isNew : isProtected(entry.path)) wanted.set(path, entry)
-    }
-    if (wanted.size === 0) return
     const { workspace } = this.#open
-    // a file that another package has already may be changed, too
-    if ([...wanted.keys()].some((path) => tree.has(path))) await this.#flush()
+    this.#present ??= await this.#look(number, workspace)
     const made = { uid: 0, gid: 0, mtime: this.#work.system.epoch } as const
-    for (const path of await workspace.present([...wanted.keys()])) {
-      if (wanted.get(path)!.type === 'directory') {
-        this.#assembly.observe({ type: 'directory', path, mode: 0o755, ...made })
+    for (const { entry } of this.#work.packages[number]!.files) {
+      if (!this.#present.has(entry.path)) continue
+      const path = realPath(tree, entry.path) ?? entry.path
+      const known = tree.get(path)
+      // what waits to be written is newer than what is there
+      if (this.#pending.some((one) => one.path === path)) continue
+      if (entry.type === 'directory') {
+        if (known === undefined)
+          this.#assembly.observe({ type: 'directory', path, mode: 0o755, ...made })
         continue
       }
       const bytes = await workspace.read(path)
-      const known = tree.get(path)
       if (bytes === undefined) {
         // a directory, or something that no package would have there
         if (known === undefined)
@@ -207,6 +209,31 @@ class LiveInstall implements AsyncDisposable {
         this.#assembly.observe({ type: 'file', path, mode: 0o644, size, content, ...made })
       }
     }
+  }
+
+  /**
+   * What there is of what this and the following packages bring, up to the next script: until then nothing
+   * changes but by plinth's own doing, and asking takes longer than the answer.
+   */
+  async #look(number: number, workspace: Workspace): Promise<ReadonlySet<string>> {
+    const wanted = new Set<string>()
+    const { packages } = this.#work
+    for (const [at, one] of packages.entries()) {
+      if (at < number) continue
+      if (at > number && hasScript(one, 'pre-install')) break
+      for (const { entry } of one.files) {
+        const relevant = entry.type === 'directory' || isProtected(entry.path)
+        // where another package has a file, that is the same, or it was changed by a script
+        if (relevant && !(entry.type === 'directory' && this.#assembly.tree.has(entry.path)))
+          wanted.add(entry.path)
+      }
+      if (hasScript(one, 'post-install')) break
+    }
+    const paths = [...wanted]
+    const found = new Set<string>()
+    for (let at = 0; at < paths.length; at += pathsAtOnce)
+      for (const path of await workspace.present(paths.slice(at, at + pathsAtOnce))) found.add(path)
+    return found
   }
 
   async #isSame(known: Entry, bytes: Uint8Array): Promise<boolean> {
@@ -249,6 +276,9 @@ class LiveInstall implements AsyncDisposable {
     tree.set(path, { ...after, size: bytes.length, content: { kind: 'bytes', bytes } })
   }
 }
+
+/** How many are asked for at once: they have to fit a command line. */
+const pathsAtOnce = 5000
 
 function isAccountFile(path: string): boolean {
   return path === 'etc/passwd' || path === 'etc/group'

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Executor } from '../../../src/ports.ts'
-import { hostArch, type AlpineArch } from '../../support/alpine.ts'
+import { hostArch, realApk, type AlpineArch } from '../../support/alpine.ts'
+import { buildApk, type ApkSpec } from '../../support/apk.ts'
 import {
   comparable,
   epoch,
@@ -9,12 +12,13 @@ import {
   listTree,
   ownFiles,
   recordOf,
+  signer,
   type Listing,
   type SystemSpec,
 } from '../../support/apk-systems.ts'
 import { readMinirootfs, type Minirootfs } from '../../support/minirootfs.ts'
 import { needs } from '../../support/needs.ts'
-import { scratchStore } from '../../support/scratch.ts'
+import { scratchDirectory, scratchStore } from '../../support/scratch.ts'
 
 /** What the official one is made from, in the order apk installs it. */
 const order = [
@@ -154,6 +158,37 @@ describe.skipIf(!needs('alpine').available)('the official minirootfs, its packag
         expect(links.length).toBe(304)
       }
       expect(left).toEqual(right)
+    },
+  )
+
+  test.skipIf(!needs('alpine', 'root', 'unshare').available).each(['run', 'off'] as const)(
+    'goes on with the real apk, scripts: %s',
+    async (scripts) => {
+      const system = { ...systemOf(officials.get(hostArch!)!, hostArch!), scripts }
+      const own = await installWithPlinth(system)
+      const root = scratchDirectory()
+      await own.extract(root)
+      const apk = await realApk([signer])
+      const on = (...argv: readonly string[]) =>
+        apk.isolated('--repositories-file', '/dev/null', '--no-network', '--root', root, ...argv)
+      expect(on('info', '-v').output.trim().split('\n').length).toBe(14)
+      // apk says nothing of links that busybox made
+      expect(on('audit', '--system')).toEqual({ status: 0, output: '' })
+      const more: ApkSpec = {
+        name: 'more',
+        files: { 'usr/bin/more-of-it': { content: '#!/bin/sh\n', mode: 0o755 } },
+        scripts: { 'post-install': '#!/bin/sh\necho installed >/post-install\n' },
+        signers: [signer],
+      }
+      const added = on('add', apk.keep('more-1.0-r0.apk', buildApk(more)))
+      expect(added.output).toContain('Executing busybox-1.36.1-r29.trigger')
+      expect(added.status, added.output).toBe(0)
+      expect(readFileSync(join(root, 'post-install'), 'utf8')).toBe('installed\n')
+      expect(readFileSync(join(root, 'etc/apk/world'), 'utf8')).toContain('\nmore><Q1')
+      expect(on('fix').status).toBe(0)
+      expect(on('del', 'more')).toMatchObject({ status: 0 })
+      const database = readFileSync(join(root, 'lib/apk/db/installed'), 'latin1')
+      expect(database).toBe(own.text('lib/apk/db/installed'))
     },
   )
 })
