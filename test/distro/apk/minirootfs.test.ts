@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { alpineRepositories } from '../../../src/distro/apk/presets.ts'
 import type { Executor } from '../../../src/ports.ts'
 import { hostArch, realApk, type AlpineArch } from '../../support/alpine.ts'
 import { buildApk, type ApkSpec } from '../../support/apk.ts'
@@ -38,9 +39,11 @@ const order = [
   'musl-utils',
 ]
 const world = ['libc-utils', 'busybox', 'apk-tools', 'alpine-keys', 'alpine-baselayout']
-const repositories = ['main', 'community'].map(
-  (name) => `https://dl-cdn.alpinelinux.org/alpine/v3.20/${name}`,
-)
+const repositories = alpineRepositories({
+  release: 'v3.20',
+  components: ['main', 'community'],
+  mirrors: [],
+}).flatMap(({ uris }) => uris)
 
 /** An executor that must not be used. */
 const nothing: Executor = {

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { readApkKeys } from '../../../src/apk/signature.ts'
-import { alpineKeys, alpinePackages } from '../../../src/distro/apk/presets.ts'
+import { alpineKeys, alpinePackages, wolfiRepositories } from '../../../src/distro/apk/presets.ts'
 import { repositoryLine, resolveApk } from '../../../src/distro/apk/resolve.ts'
 import { apk } from '../../../src/recipe/apk-rootfs.ts'
 import { alpineKeys as realKeys } from '../../support/alpine.ts'
@@ -20,8 +20,8 @@ describe('resolveApk()', () => {
     const resolved = await resolveApk(apk({ release: '3.22', include: ['curl'] }), 'x86_64')
     expect(resolved.release).toBe('alpine v3.22')
     expect(resolved.repositories.flatMap(({ uris }) => uris)).toEqual([
-      'https://dl-cdn.alpinelinux.org/alpine/v3.22/main',
-      'https://dl-cdn.alpinelinux.org/alpine/v3.22/community',
+      expect.stringMatching(/^https:\/\/[^/]+\/alpine\/v3\.22\/main$/),
+      expect.stringMatching(/^https:\/\/[^/]+\/alpine\/v3\.22\/community$/),
     ])
     expect(resolved.request).toEqual([...alpinePackages('v3.22'), 'curl'])
     expect(resolved.keys).toEqual(await alpineKeys('x86_64'))
@@ -48,7 +48,7 @@ describe('resolveApk()', () => {
     const keys = [{ name: 'wolfi.rsa.pub', pem: alice.publicKey }] as const
     expect(await resolveApk(apk({ distro: 'wolfi', keys: [...keys] }), 'aarch64')).toEqual({
       release: 'wolfi',
-      repositories: [{ uris: ['https://packages.wolfi.dev/os'] }],
+      repositories: wolfiRepositories([]),
       request: ['wolfi-base'],
       keys: { 'wolfi.rsa.pub': alice.publicKey },
     })
