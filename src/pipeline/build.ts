@@ -1,13 +1,10 @@
 import { digestHex, sha256, type Digest } from '../digest.ts'
 import { isPlinthError, PlinthError } from '../errors.ts'
-import type { Emit } from '../events.ts'
-import type { Http } from '../http/http.ts'
-import type { RetryPolicy } from '../http/retry.ts'
 import type { Image } from '../image.ts'
 import { encodeImage } from '../oci/encode-image.ts'
 import { appendLayer, emptyImage, timestamp } from '../oci/image.ts'
 import type { Plan } from '../plan.ts'
-import type { Executor, Output, Store, Written } from '../ports.ts'
+import type { Output, Written } from '../ports.ts'
 import { quantity } from '../quantity.ts'
 import type { Instruction } from '../recipe/instruction.ts'
 import type { Reference } from '../reference.ts'
@@ -16,6 +13,7 @@ import type { Tree } from '../rootfs/tree.ts'
 import { damageHint } from '../store/failure.ts'
 import { readRecord, writeRecord } from '../store/record.ts'
 import { applyInstructions } from './config.ts'
+import type { InstallationDeps } from './install.ts'
 
 /**
  * Part of the key of kept layers. Raise it with every change after which the same plan gives another tree or
@@ -24,14 +22,8 @@ import { applyInstructions } from './config.ts'
  */
 const formatVersion = 2
 
-export interface BuildDeps {
-  readonly store: Store
-  readonly executor: Executor
-  readonly http: Http
-  readonly retry: RetryPolicy
-  readonly emit: Emit
-  readonly signal: AbortSignal
-}
+/** What building needs: what installing packages does. */
+export type BuildDeps = InstallationDeps
 
 export interface BuildRequest {
   readonly plan: Plan

@@ -11,7 +11,7 @@ import type { ApkPlan, DebPlan, Plan, PlannedPackage } from '../plan.ts'
 import type { Executor, Store } from '../ports.ts'
 import type { Tree } from '../rootfs/tree.ts'
 
-export interface StartDeps {
+export interface InstallationDeps {
   readonly store: Store
   readonly executor: Executor
   readonly http: Http
@@ -35,7 +35,7 @@ export interface Installation {
 }
 
 /** Begins to fetch and unpack the packages of a plan. */
-export function startInstallation(plan: Plan, deps: StartDeps): Installation {
+export function startInstallation(plan: Plan, deps: InstallationDeps): Installation {
   switch (plan.distribution) {
     case 'deb':
       return startDebs(plan, deps)
@@ -44,7 +44,7 @@ export function startInstallation(plan: Plan, deps: StartDeps): Installation {
   }
 }
 
-function startDebs(plan: DebPlan, deps: StartDeps): Installation {
+function startDebs(plan: DebPlan, deps: InstallationDeps): Installation {
   const opener = debOpener(plan, deps)
   const files = plan.packages.map((pkg) => ({ ...pkg, pkg, urls: urlsOf(pkg, plan) }))
   const fetching = fetchPackages(files, {
@@ -61,7 +61,7 @@ function startDebs(plan: DebPlan, deps: StartDeps): Installation {
   }
 }
 
-function startApks(plan: ApkPlan, deps: StartDeps): Installation {
+function startApks(plan: ApkPlan, deps: InstallationDeps): Installation {
   const opener = apkOpener(plan, deps)
   const files = fetchedPackages(plan).map((pkg) => ({ ...pkg, pkg, urls: urlsOf(pkg, plan) }))
   const fetching = fetchPackages(files, {
