@@ -3,10 +3,11 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { buildApkRepository } from '../../test/support/apk-repository.ts'
+import { alpinePackages } from '../../src/distro/apk/presets.ts'
+import { buildApkRepository, type ApkRepositorySpec } from '../../test/support/apk-repository.ts'
 import { testSigner, type ApkSpec } from '../../test/support/apk.ts'
 import { localApkRecipe } from '../../test/support/local-recipe.ts'
-import { readMinirootfs } from '../../test/support/minirootfs.ts'
+import { bytesAt, readMinirootfs, type Minirootfs } from '../../test/support/minirootfs.ts'
 import { startServer } from '../../test/support/server.ts'
 import { readArguments, runScript, ScriptError, wholeNumber } from '../arguments.ts'
 import { openApk } from '../compare/apk-root.ts'
@@ -30,8 +31,20 @@ process.once('exit', () => rmSync(work, { recursive: true, force: true }))
 const key = testSigner('bench@example.org-1.rsa.pub')
 const store = path.join(work, 'store')
 
-/** What the official image is asked for. */
-const base = ['alpine-baselayout', 'alpine-keys', 'apk-tools', 'busybox', 'libc-utils']
+/** What the recipe asks for. */
+const base = alpinePackages('v3.20')
+
+/** The one package of the recipe's that the official 3.20 has without having it installed. */
+function releasePackage({ tree }: Minirootfs): ApkSpec {
+  const names = ['etc/alpine-release', 'etc/issue', 'etc/os-release']
+  const files = names.map((name) => [name, { content: bytesAt(tree, name) }] as const)
+  return {
+    name: 'alpine-release',
+    version: '3.20.3-r0',
+    arch: 'x86_64',
+    files: Object.fromEntries(files),
+  }
+}
 
 /** So many packages that need each other in a chain, with ten files of 10 kB each. */
 function madeUp(count: number): ApkSpec[] {
@@ -51,37 +64,28 @@ function madeUp(count: number): ApkSpec[] {
 /** Ends the servers, which would keep the process. */
 const stops: (() => Promise<void>)[] = []
 
-interface Served {
-  readonly url: string
-  readonly plinth: readonly [string, ...string[]]
+/** Serves a repository and gives its address. */
+async function serve(...specs: readonly ApkRepositorySpec[]): Promise<string> {
+  const server = await startServer(buildApkRepository(...specs))
+  stops.push(() => server.stop())
+  return server.url
 }
 
-/** Serves packages, and says how plinth makes an archive of some of them. */
-async function serve(
-  name: string,
-  packages: readonly ApkSpec[],
-  asked: readonly string[],
-  scripts: 'run' | 'off',
-): Promise<Served> {
-  const server = await startServer(buildApkRepository({ packages, signers: [key] }))
-  stops.push(() => server.stop())
-  const recipe = path.join(work, `${name}.ts`)
-  writeFileSync(
-    recipe,
-    localApkRecipe({ repositories: [server.url], keys: [key], packages: asked, scripts }),
-  )
-  const output = ['-o', path.join(work, `${name}.tar`), '--store', store, '--progress', 'plain']
-  return { url: server.url, plinth: [process.execPath, cli, 'build', recipe, ...output] }
+/** How plinth makes an archive of a recipe. */
+function building(recipe: string, ...params: readonly string[]): readonly [string, ...string[]] {
+  const output = ['-o', path.join(work, 'image.tar'), '--store', store, '--progress', 'plain']
+  const given = params.flatMap((param) => ['-p', param])
+  return [process.execPath, cli, 'build', recipe, ...given, ...output]
 }
 
 /** apk into a new root, and what makes one compressed layer of it. */
-async function peer(alpine: string, url: string): Promise<() => Promise<number>> {
+async function peer(
+  alpine: string,
+  { url, keys }: { readonly url: string; readonly keys: string },
+): Promise<() => Promise<number>> {
   const { root: apk } = await openApk(alpine, work)
-  const keys = path.join(work, 'keys')
-  mkdirSync(keys)
-  writeFileSync(path.join(keys, key.name), key.publicKey)
   const list = path.join(work, 'repositories')
-  writeFileSync(list, `${url}\n`)
+  writeFileSync(list, `${url}/v3.20/main\n${url}/v3.20/community\n`)
   const root = path.join(work, 'peer')
   const script = `"$1/lib/ld-musl-x86_64.so.1" --library-path "$1/lib:$1/usr/lib" "$1/sbin/apk" \\
     --keys-dir "$2" --repositories-file "$3" --no-cache --arch x86_64 --root "$4" --initdb add ${base.join(' ')} &&
@@ -99,21 +103,29 @@ async function main(): Promise<boolean> {
   const pairs = wholeNumber('pairs', values.pairs, 1)
   if (values.alpine === undefined) throw new ScriptError('say where Alpine data is: --alpine DIR')
   if (!existsSync(cli)) throw new ScriptError('plinth is not built: npm run build')
-  const { packages } = await readMinirootfs('x86_64')
-  const specs = packages.map(({ spec }) => spec)
-  const served = await serve('base', specs, base, 'run')
-  const apk = await peer(values.alpine, served.url)
+  const official = await readMinirootfs('x86_64')
+  const packages = [...official.packages.map(({ spec }) => spec), releasePackage(official)]
+  const url = await serve(
+    { packages, signers: [key], directory: 'v3.20/main' },
+    { packages: [], signers: [key], directory: 'v3.20/community' },
+  )
+  const keys = path.join(work, 'keys')
+  mkdirSync(keys)
+  writeFileSync(path.join(keys, key.name), key.publicKey)
+  const apk = await peer(values.alpine, { url, keys })
+  const own = [`keys=${path.join(keys, key.name)}`, 'release=3.20', `mirror=${url}`]
+  const plinth = building('alpine', ...own)
   const runs: Record<'apk, tar, gzip' | 'fresh' | 'unchanged', number[]> = {
     'apk, tar, gzip': [],
     fresh: [],
     unchanged: [],
   }
-  const peak = await peakMemory(served.plinth)
+  const peak = await peakMemory(plinth)
   for (let pair = 0; pair < pairs; pair++) {
     rmSync(store, { recursive: true, force: true })
     runs['apk, tar, gzip'].push(await apk())
-    runs.fresh.push(await measure(served.plinth))
-    runs.unchanged.push(await measure(served.plinth))
+    runs.fresh.push(await measure(plinth))
+    runs.unchanged.push(await measure(plinth))
   }
   const reference = median(runs['apk, tar, gzip'])
   console.log(`\nAlpine base, ${pairs} pairs, medians; peak memory ${peak.toFixed(0)} MiB`)
@@ -132,7 +144,11 @@ async function growth(pairs: number): Promise<void> {
   )
   console.log('|---|---|---|')
   for (const count of [1, 200, 1000]) {
-    const { plinth } = await serve(`p${count}`, madeUp(count), [`p${count - 1}`], 'off')
+    const url = await serve({ packages: madeUp(count), signers: [key] })
+    const recipe = path.join(work, `p${count}.ts`)
+    const asked = { repositories: [url], keys: [key], packages: [`p${count - 1}`] }
+    writeFileSync(recipe, localApkRecipe({ ...asked, scripts: 'off' }))
+    const plinth = building(recipe)
     rmSync(store, { recursive: true, force: true })
     const peak = await peakMemory(plinth)
     const seconds: number[] = []
