@@ -10,6 +10,26 @@ export interface CleanupRule {
   readonly reason: string
 }
 
+/** What no image holds, whatever it was made from. */
+export const commonRules: readonly CleanupRule[] = [
+  {
+    path: 'var/cache/ldconfig/aux-cache',
+    action: 'remove',
+    reason: 'holds inode numbers and times; ldconfig makes it again',
+  },
+  {
+    path: 'etc/machine-id',
+    action: 'empty',
+    reason: 'identifies one machine; empty means: make it at first boot (machine-id(5))',
+  },
+  { path: 'run/**', action: 'remove', reason: 'a tmpfs at run time' },
+  { path: 'tmp/**', action: 'remove', reason: 'temporary' },
+  { path: 'var/tmp/**', action: 'remove', reason: 'temporary' },
+  { path: 'dev/**', action: 'remove', reason: 'made by every engine; an image holds no devices' },
+  { path: 'proc/**', action: 'remove', reason: 'mounted at run time' },
+  { path: 'sys/**', action: 'remove', reason: 'mounted at run time' },
+]
+
 /**
  * The tree after the rules, but for what `isKept` says. A directory that is removed takes along what it holds;
  * another name of a file that is removed or emptied keeps it.

@@ -1,28 +1,13 @@
 import type { Tree } from '../../rootfs/tree.ts'
-import { applyCleanup, type CleanupRule } from '../cleanup.ts'
+import { applyCleanup, commonRules, type CleanupRule } from '../cleanup.ts'
 import type { ApkAssembly } from './assemble.ts'
 
 /** All that is removed from an Alpine tree, and why. */
 const cleanupRules: readonly CleanupRule[] = [
-  { path: 'dev/**', action: 'remove', reason: 'made by every engine; an image holds no devices' },
-  { path: 'proc/**', action: 'remove', reason: 'mounted at run time' },
-  { path: 'sys/**', action: 'remove', reason: 'mounted at run time' },
-  { path: 'run/**', action: 'remove', reason: 'a tmpfs at run time' },
-  { path: 'tmp/**', action: 'remove', reason: 'temporary' },
-  { path: 'var/tmp/**', action: 'remove', reason: 'temporary' },
+  ...commonRules,
   { path: 'lib/apk/exec/**', action: 'remove', reason: 'scripts while they run' },
   { path: 'usr/lib/apk/exec/**', action: 'remove', reason: 'the same where /usr is merged' },
   { path: 'var/log/apk.log', action: 'remove', reason: 'build log, holds times' },
-  {
-    path: 'var/cache/ldconfig/aux-cache',
-    action: 'remove',
-    reason: 'holds inode numbers and times; ldconfig makes it again',
-  },
-  {
-    path: 'etc/machine-id',
-    action: 'empty',
-    reason: 'identifies one machine; empty means: make it at first boot (machine-id(5))',
-  },
 ]
 
 /** A tree without what an image does not hold. */

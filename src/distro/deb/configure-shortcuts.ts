@@ -1,5 +1,3 @@
-import type { Entry } from '../../entry.ts'
-
 /** A program that answers at once what needs no more than a look; everything else goes to the real one. */
 export interface Shortcut {
   readonly path: string
@@ -42,9 +40,4 @@ esac
 /** The text of a shortcut whose program lies at `real`, an absolute path. */
 export function shortcutText({ script }: Shortcut, real: string): string {
   return `#!/bin/sh\n${script}exec ${real} "$@"\n`
-}
-
-/** The program itself, at another `path`. */
-export function movedProgram(program: Entry, path: string): Entry {
-  return { ...program, path, mtime: 0 }
 }

@@ -1,7 +1,7 @@
 import { sha256, type Digest } from '../../digest.ts'
 import type { Change, Entry } from '../../entry.ts'
 import type { Tree } from '../../rootfs/tree.ts'
-import { movedProgram, shortcuts, shortcutText } from './configure-shortcuts.ts'
+import { shortcuts, shortcutText } from './configure-shortcuts.ts'
 
 /** Where late packages and the control files of others lie meanwhile; not part of the image. */
 export const scratch = 'var/cache/plinth'
@@ -62,7 +62,7 @@ export function stubs(tree: Pick<Tree, 'get'>): Entry[] {
     const program = tree.get(shortcut.path)
     if (program?.type !== 'file') continue
     const real = `${scratch}/${shortcut.path.slice(shortcut.path.lastIndexOf('/') + 1)}`
-    entries.push(movedProgram(program, real))
+    entries.push({ ...program, path: real })
     entries.push(file(shortcut.path, shortcutText(shortcut, `/${real}`), 0o755))
   }
   return entries
