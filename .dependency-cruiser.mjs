@@ -3,7 +3,7 @@ const layers = {
   base: '^src/[a-z-]+\\.ts$',
   formats: '^src/(archive|apk|deb|oci)/',
   io: '^src/(store|http)/',
-  domain: '^src/(recipe|solver|lockfile|rootfs)/',
+  domain: '^src/(recipe|solver|lockfile|rootfs|dockerfile)/',
   adapters: '^src/(distro|executor|output|engine|registry)/',
   pipeline: '^src/pipeline/',
   api: '^src/index\\.ts$',

@@ -44,4 +44,4 @@ export {
   volume,
   workdir,
 } from './recipe/instruction.ts'
-export type { Command, Instruction } from './recipe/instruction.ts'
+export type { Command, Instruction } from './instruction.ts'

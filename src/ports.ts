@@ -45,6 +45,60 @@ export interface Store {
   directory(name: string): Promise<string>
 }
 
+/** Something a process sees that is not part of the tree: never in `changes`, like what had to be made to mount on. */
+export type Mount =
+  /** a directory of this machine: a cache mount, `plinth run -v` */
+  | {
+      readonly type: 'directory'
+      readonly path: string
+      readonly target: string
+      readonly readonly?: boolean | undefined
+    }
+  /** a tree of its own; writes need `readonly: false` and are dropped afterwards */
+  | {
+      readonly type: 'tree'
+      readonly base: WorkspaceBase
+      /** what of it is mounted, links followed inside; default all */
+      readonly source?: string | undefined
+      readonly target: string
+      readonly readonly: boolean
+    }
+  | { readonly type: 'tmpfs'; readonly target: string; readonly size?: number | undefined }
+  /** a file in memory only: a secret, a script */
+  | {
+      readonly type: 'file'
+      readonly content: Uint8Array
+      readonly target: string
+      readonly mode: number
+      readonly uid: number
+      readonly gid: number
+    }
+  /** a unix socket of this machine */
+  | {
+      readonly type: 'socket'
+      readonly path: string
+      readonly target: string
+      readonly mode: number
+      readonly uid: number
+      readonly gid: number
+    }
+
+/**
+ * What a workspace is opened on: entries, or layers from the bottom up. Layers are extracted once and kept in
+ * the store by what is in them and below them, so that opening costs nothing the second time.
+ */
+export type WorkspaceBase =
+  | Iterable<Entry>
+  | AsyncIterable<Entry>
+  | { readonly layers: readonly BaseLayer[] }
+
+/** A layer to run on. */
+export interface BaseLayer {
+  readonly diffId: Digest
+  /** what the layer holds, in layer order, contents in the store; asked for only when it is not extracted yet */
+  readonly changes: () => Promise<readonly Change[]>
+}
+
 /** One process in a workspace. */
 export interface RunRequest {
   readonly argv: readonly [string, ...string[]]
@@ -64,6 +118,12 @@ export interface RunRequest {
   readonly network?: 'none' | 'host' | undefined
   /** what the process reads on standard input; default nothing */
   readonly stdin?: Uint8Array | undefined
+  /** in this order: a later one may lie in an earlier one */
+  readonly mounts?: readonly Mount[] | undefined
+  /** `insecure`: with all capabilities plinth itself has; default `sandbox` */
+  readonly security?: 'sandbox' | 'insecure' | undefined
+  /** the caller's own terminal or streams instead of `onLine` and `stdin`; `tty` gives it a terminal of its own */
+  readonly interactive?: { readonly tty: boolean } | undefined
   /** every line it writes, as it comes */
   readonly onLine?: ((stream: 'stdout' | 'stderr', line: string) => void) | undefined
 }

@@ -1,6 +1,7 @@
+import { PlinthError } from '../errors.ts'
 import type { Image, RunConfig } from '../image.ts'
 import { withConfig } from '../oci/image.ts'
-import type { Command, Instruction } from '../recipe/instruction.ts'
+import type { Command, Instruction } from '../instruction.ts'
 
 /** The image with a recipe's instructions applied in order; each is one entry of its history. */
 export function applyInstructions(image: Image, instructions: readonly Instruction[]): Image {
@@ -66,6 +67,9 @@ function configChange(config: RunConfig, instruction: Instruction): [RunConfig, 
       ]
     case 'stopsignal':
       return [{ StopSignal: instruction.signal }, `STOPSIGNAL ${instruction.signal}`]
+    // the engine replaces this function
+    default:
+      throw new PlinthError('INTERNAL', `${instruction.kind} is not carried out yet`)
   }
 }
 

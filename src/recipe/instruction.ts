@@ -1,21 +1,5 @@
 import { PlinthError } from '../errors.ts'
-
-/**
- * One step over the root filesystem, as a plain value: what a Dockerfile line says.
- * These describe how the image starts and change no file (OCI image-spec, config.md).
- */
-export type Instruction =
-  | { readonly kind: 'env'; readonly values: Readonly<Record<string, string>> }
-  | { readonly kind: 'label'; readonly values: Readonly<Record<string, string>> }
-  | { readonly kind: 'cmd' | 'entrypoint'; readonly command: Command }
-  | { readonly kind: 'workdir'; readonly path: string }
-  | { readonly kind: 'user'; readonly user: string }
-  | { readonly kind: 'expose'; readonly ports: readonly string[] }
-  | { readonly kind: 'volume'; readonly paths: readonly string[] }
-  | { readonly kind: 'stopsignal'; readonly signal: string }
-
-/** A list is run as it is; a string is given to the shell, as in a Dockerfile. */
-export type Command = string | readonly string[]
+import type { Command, Instruction } from '../instruction.ts'
 
 /** Environment variables; later ones win. */
 export function env(values: Readonly<Record<string, string>>): Instruction {

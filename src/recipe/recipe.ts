@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { PlinthError } from '../errors.ts'
 import { parsePlatform, type Platform } from '../platform.ts'
-import type { Instruction } from './instruction.ts'
+import type { Instruction } from '../instruction.ts'
 import type { Rootfs } from './rootfs.ts'
 
 /** The schema of a recipe's params: a zod object. */

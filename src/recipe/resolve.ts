@@ -1,6 +1,6 @@
 import { PlinthError } from '../errors.ts'
 import { parsePlatform, type Platform } from '../platform.ts'
-import type { Instruction } from './instruction.ts'
+import type { Instruction } from '../instruction.ts'
 import { parseParams } from './params.ts'
 import type { BoundRecipe, Decided, ParamsSchema, Recipe, RecipeContext } from './recipe.ts'
 import type { Rootfs } from './rootfs.ts'
