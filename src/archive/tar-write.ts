@@ -107,7 +107,12 @@ const plainChunks: ChunkRule = { max: 1024 * 1024, after: () => false }
  */
 export async function* writeTar(
   entries: Iterable<Entry> | AsyncIterable<Entry>,
-  deps: { readonly open: OpenContent; readonly chunks?: ChunkRule | undefined },
+  deps: {
+    readonly open: OpenContent
+    readonly chunks?: ChunkRule | undefined
+    /** told where in the archive each file's bytes begin */
+    readonly onBody?: ((entry: Entry, offset: number) => void) | undefined
+  },
 ): AsyncGenerator<Buffer> {
   const rule = deps.chunks ?? plainChunks
   const gather = new Gather(rule.max)
@@ -115,6 +120,7 @@ export async function* writeTar(
   for await (const entry of entries) {
     for (const chunk of gather.add(encodeEntry(entry))) yield chunk
     if (entry.type === 'file' && entry.size > 0) {
+      deps.onBody?.(entry, gather.total)
       const body = deps.open(entry.content, entry.size)
       let written = 0
       if (body instanceof Uint8Array) {
@@ -148,7 +154,9 @@ const nothing: readonly Buffer[] = []
 
 /** Gathers pieces into chunks of at most `max` bytes, and gives those that are full. */
 class Gather {
+  /** bytes since the last cut, and of all */
   length = 0
+  total = 0
   #parts: Uint8Array[] = []
   readonly #max: number
 
@@ -157,6 +165,7 @@ class Gather {
   }
 
   add(bytes: Uint8Array): readonly Buffer[] {
+    this.total += bytes.length
     if (this.length + bytes.length < this.#max) {
       this.#parts.push(bytes)
       this.length += bytes.length

@@ -17,10 +17,16 @@ const kind = `gzip-${process.versions.zlib}-${level}`
 let counter = 0
 
 /**
- * One gzip member holding `chunk`, from the store's cache when it was compressed before. The header says
- * nothing of the machine: no time, no name, operating system "unknown".
+ * One gzip member holding `chunk`, from the store's cache when it was compressed before (unless `keepChunks` is
+ * false: then the cache is left alone). The header says nothing of the machine: no time, no name, operating
+ * system "unknown".
  */
-export async function gzipChunk(chunk: Uint8Array, store: Store): Promise<Uint8Array> {
+export async function gzipChunk(
+  chunk: Uint8Array,
+  store: Store,
+  { keepChunks = true }: { readonly keepChunks?: boolean | undefined } = {},
+): Promise<Uint8Array> {
+  if (!keepChunks) return gzipMember(chunk)
   const key = createHash('sha256').update(chunk).digest('hex')
   const path = join(await store.directory(join('cache', kind)), key)
   const known = await readFile(path).catch(() => undefined)
@@ -33,10 +39,7 @@ export async function gzipChunk(chunk: Uint8Array, store: Store): Promise<Uint8A
   ) {
     return known.subarray(digestSize)
   }
-  // room for all of it at once: zlib comes back to the main thread whenever its output is full
-  const chunkSize = Math.max(64 * 1024, chunk.length)
-  const member = await compress(chunk, { level, memLevel: 9, chunkSize })
-  member[9] = 255
+  const member = await gzipMember(chunk)
   const temporary = join(await store.directory('tmp'), `${processOwner()}.gzip${counter++}`)
   try {
     await writeFile(
@@ -48,5 +51,13 @@ export async function gzipChunk(chunk: Uint8Array, store: Store): Promise<Uint8A
     await rm(temporary, { force: true })
     throw storeFailure(error, `write to the store ${store.root}`)
   }
+  return member
+}
+
+async function gzipMember(chunk: Uint8Array): Promise<Uint8Array> {
+  // room for all of it at once: zlib comes back to the main thread whenever its output is full
+  const chunkSize = Math.max(64 * 1024, chunk.length)
+  const member = await compress(chunk, { level, memLevel: 9, chunkSize })
+  member[9] = 255
   return member
 }
