@@ -34,6 +34,7 @@ export const exitCodes = {
   // images
   IMAGE_INVALID: 65,
   IMAGE_NOT_FOUND: 65,
+  DOCKERFILE_INVALID: 65,
   // package and archive content
   ARCHIVE_INVALID: 65,
   COMPRESSION_UNKNOWN: 65,

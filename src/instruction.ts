@@ -9,10 +9,10 @@ export type Instruction = ConfigInstruction | Run | Copy | Add
 
 /** How the image starts; of these only `workdir` may change a file: it makes the directory. */
 export type ConfigInstruction =
-  | { readonly kind: 'env'; readonly values: Readonly<Record<string, string>> }
-  | { readonly kind: 'label'; readonly values: Readonly<Record<string, string>> }
-  /** a variable of the build: RUN sees it, the image does not keep it; no value: whatever `--build-arg` says */
-  | { readonly kind: 'arg'; readonly name: string; readonly value?: string | undefined }
+  /** in the order written, a name perhaps twice: the later one wins, the history shows both */
+  | { readonly kind: 'env' | 'label'; readonly pairs: readonly Pair[] }
+  /** variables of the build: RUN sees them, the image does not keep them */
+  | { readonly kind: 'arg'; readonly args: readonly BuildArgument[] }
   | { readonly kind: 'cmd' | 'entrypoint'; readonly command: Command }
   | { readonly kind: 'workdir'; readonly path: string }
   | { readonly kind: 'user'; readonly user: string }
@@ -24,6 +24,16 @@ export type ConfigInstruction =
   /** `trigger` is the text of a Dockerfile instruction, carried out when an image is built on this one */
   | { readonly kind: 'onbuild'; readonly trigger: string }
   | { readonly kind: 'maintainer'; readonly author: string }
+
+/** A name and its value. A list of these, not an object: it keeps order, repetition and any name. */
+export type Pair = readonly [name: string, value: string]
+
+/** A variable of the build, declared. */
+export interface BuildArgument {
+  readonly name: string
+  /** what `--build-arg` says, else the default; undefined: declared only */
+  readonly value?: string | undefined
+}
 
 /** How to tell that a container is healthy. Durations in nanoseconds, as the image's config has them. */
 export interface Healthcheck {

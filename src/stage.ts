@@ -16,6 +16,8 @@ export interface Scope {
 /** One step of a stage. Where its words have variables, the instruction is known when those are. */
 export interface Step {
   readonly instruction: Instruction | ((scope: Scope) => Instruction)
+  /** the stages, images and recipes it reads, which are known before its variables are */
+  readonly sources?: readonly Source[] | undefined
   /** as written, continuation lines joined: what progress shows */
   readonly text: string
   readonly location?: Location | undefined

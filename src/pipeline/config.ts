@@ -17,16 +17,17 @@ function applyInstruction(image: Image, instruction: Instruction): Image {
 function configChange(config: RunConfig, instruction: Instruction): [RunConfig, string] {
   switch (instruction.kind) {
     case 'env': {
-      const names = Object.keys(instruction.values)
-      const pairs = names.map((name) => `${name}=${instruction.values[name]}`)
+      const names = instruction.pairs.map(([name]) => name)
+      const pairs = instruction.pairs.map((pair) => pair.join('='))
       const others = (config.Env ?? []).filter(
         (pair) => !names.includes(pair.slice(0, pair.indexOf('='))),
       )
       return [{ Env: [...others, ...pairs] }, `ENV ${pairs.join(' ')}`]
     }
     case 'label': {
-      const pairs = Object.entries(instruction.values).map(([name, value]) => `${name}=${value}`)
-      return [{ Labels: { ...config.Labels, ...instruction.values } }, `LABEL ${pairs.join(' ')}`]
+      const pairs = instruction.pairs.map((pair) => pair.join('='))
+      const Labels = { ...config.Labels, ...Object.fromEntries(instruction.pairs) }
+      return [{ Labels }, `LABEL ${pairs.join(' ')}`]
     }
     case 'cmd': {
       const command = exec(instruction.command)

@@ -6,13 +6,13 @@ export function env(values: Readonly<Record<string, string>>): Instruction {
   for (const name of Object.keys(values)) {
     check(/^[^=\0\s]+$/.test(name), `env: '${name}' is not a variable name`)
   }
-  return { kind: 'env', values: { ...values } }
+  return { kind: 'env', pairs: Object.entries(values) }
 }
 
 /** Labels; later ones win. */
 export function label(values: Readonly<Record<string, string>>): Instruction {
   check(!('' in values), 'label: a label has no name')
-  return { kind: 'label', values: { ...values } }
+  return { kind: 'label', pairs: Object.entries(values) }
 }
 
 /** What runs when nothing else is asked for. */

@@ -116,7 +116,7 @@ describe('resolveRecipe()', () => {
       platform,
       params: { suite: 'bookworm' },
       rootfs: { suite: 'bookworm' },
-      instructions: [{ kind: 'env', values: { A: '1' } }],
+      instructions: [{ kind: 'env', pairs: [['A', '1']] }],
     })
     expect(JSON.parse(JSON.stringify(resolved))).toMatchObject({ rootfs: { suite: 'bookworm' } })
   })
