@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import type { RunConfig } from '../../image.ts'
 import type { Command, ConfigInstruction, Healthcheck, Pair } from '../../instruction.ts'
-import { goDuration, goList, goQuoted } from './go-format.ts'
+import { goDuration, goList, goQuoted, goRune, goString } from './go-format.ts'
 
 /** What an instruction makes of an image's config, and the line of history it leaves: none for ONBUILD. */
 export interface ConfigChange {
@@ -58,7 +58,7 @@ export function configChange(
       const ports = instruction.ports.toSorted()
       return {
         fields: { ExposedPorts: { ...config.ExposedPorts, ...emptyObjects(ports) } },
-        createdBy: `EXPOSE map[${ports.map((port) => `${port}:{}`).join(' ')}]`,
+        createdBy: `EXPOSE ${goList(ports)}`,
       }
     }
     case 'volume':
@@ -149,13 +149,13 @@ function healthcheck(check: Healthcheck): ConfigChange {
     StartPeriod: check.startPeriod,
     StartInterval: check.startInterval,
   }
-  const said = Object.entries(times).map(([name, value]) => `${name}:${goDuration(value ?? 0)}`)
+  const said = Object.values(times).map((value) => goString(goDuration(value ?? 0)))
   const present = Object.entries({ ...times, Retries: check.retries }).filter(
     ([, value]) => value !== undefined && value !== 0,
   )
   return {
     fields: { Healthcheck: { Test: test, ...Object.fromEntries(present) } },
-    createdBy: `HEALTHCHECK {${[`Test:${goList(test)}`, ...said, `Retries:${check.retries ?? 0}`].join(' ')}}`,
+    createdBy: `HEALTHCHECK &{${[goQuoted(test), ...said, goRune(check.retries ?? 0)].join(' ')}}`,
   }
 }
 

@@ -5,7 +5,17 @@ export function goList(words: readonly string[]): string {
 
 /** A list of strings as Go's `%q` prints it (strconv.Quote). */
 export function goQuoted(words: readonly string[]): string {
-  return goList(words.map(quote))
+  return goList(words.map(goString))
+}
+
+/** A string as Go's `%q` prints it. */
+export function goString(word: string): string {
+  return quoted(word, '"')
+}
+
+/** A small number as Go's `%q` prints it: the character of that code. */
+export function goRune(code: number): string {
+  return quoted(String.fromCodePoint(code), "'")
 }
 
 /** Nanoseconds as Go's time.Duration prints them: `1m30s`, `1.5s`, `300ms`. */
@@ -32,8 +42,6 @@ function trimmed(value: number): string {
 }
 
 const named: Readonly<Record<string, string>> = {
-  '"': '\\"',
-  '\\': '\\\\',
   '\u0007': '\\a',
   '\b': '\\b',
   '\f': '\\f',
@@ -43,10 +51,11 @@ const named: Readonly<Record<string, string>> = {
   '\v': '\\v',
 }
 
-function quote(word: string): string {
-  const inner = word.replace(
-    /["\\\p{Cc}]/gu,
-    (c) => named[c] ?? `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  )
-  return `"${inner}"`
+function quoted(text: string, mark: string): string {
+  const inner = text.replace(/["'\\\p{Cc}]/gu, (c) => {
+    if (c === mark || c === '\\') return `\\${c}`
+    if (c === '"' || c === "'") return c
+    return named[c] ?? `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`
+  })
+  return mark + inner + mark
 }
