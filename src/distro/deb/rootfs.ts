@@ -25,6 +25,8 @@ export interface UnpackingSystem {
   readonly tree: Tree
   /** all packages, in plan order, as `configureDebs` takes them; at the end of `entries` */
   packages(): readonly ConfigurePackage[]
+  /** A guess at the tree once dpkg has unpacked the rest, too: for work ahead; once, at the end of `entries`. */
+  expected(): Promise<Tree>
 }
 
 /**
@@ -77,6 +79,16 @@ export async function unpackSystem(
     entries: entries(),
     tree,
     packages: () => all.map(({ configure }) => configure),
+    async expected() {
+      const guess = new Map(tree)
+      for (const { part, configure } of all) {
+        if (configure.late === undefined) continue
+        // what its preinst would have moved out of the way is dpkg's to tell
+        const added = await assembly.add(part).catch((): Entry[] => [])
+        for (const entry of added) guess.set(entry.path, entry)
+      }
+      return guess
+    },
   }
 }
 
