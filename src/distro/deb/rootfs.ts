@@ -44,7 +44,7 @@ export async function unpackSystem(
     onPackage,
   }: {
     readonly sameContent: (a: Entry, b: Entry) => Promise<boolean>
-    /** called before the first entry of a package is handed out */
+    /** called when a package's turn comes, before its first entry is handed out */
     readonly onPackage: (opened: OpenedDeb) => void
   },
 ): Promise<UnpackingSystem> {
@@ -57,8 +57,8 @@ export async function unpackSystem(
       const { planned, deb } = await one
       const described = describe({ planned, deb })
       all.push(described)
-      if (described.configure.late !== undefined) continue
       onPackage({ planned, deb })
+      if (described.configure.late !== undefined) continue
       for (const entry of await assembly.add(described.part)) yield entry
     }
     for (const [path, entry] of assembly.tree) tree.set(path, entry)
