@@ -116,7 +116,7 @@ export async function warmLayer(tree: Tree, epoch: number, deps: LayerDeps): Pro
       const member = gzipChunk(chunk, deps.store).finally(() => pending.delete(member))
       member.catch(() => {})
       pending.add(member)
-      if (pending.size >= 4) await Promise.race(pending)
+      if (pending.size >= 2) await Promise.race(pending)
     }
   } finally {
     await Promise.allSettled(pending)
@@ -150,7 +150,7 @@ async function* tarChunks(
 ): AsyncGenerator<Buffer> {
   using contents = contentReader(store)
   yield* writeTar(entries, {
-    open: open ?? ((content, size) => contents.open(content, size)),
+    ...(open === undefined ? contents : { open }),
     chunks: layerChunks,
     onBody,
   })
