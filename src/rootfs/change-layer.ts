@@ -38,18 +38,17 @@ export async function writeChanges(
     },
     deps,
   )
-  const held = ordered.map(
-    (change): Change =>
-      change.type === 'file'
-        ? {
-            ...change,
-            content: {
-              kind: 'blob',
-              digest: layer.diffId,
-              offset: offsets.get(change.path) ?? 0,
-            },
-          }
-        : change,
+  const held = ordered.map((change): Change =>
+    change.type === 'file'
+      ? {
+          ...change,
+          content: {
+            kind: 'blob',
+            digest: layer.diffId,
+            offset: offsets.get(change.path) ?? 0,
+          },
+        }
+      : change,
   )
   return { layer, held }
 }

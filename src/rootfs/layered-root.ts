@@ -35,8 +35,7 @@ export function withLayer(
   store: Store,
   held?: readonly Change[],
 ): LayeredRoot {
-  const chain =
-    lower.chain === '' ? layer.diffId : (sha256(`${lower.chain} ${layer.diffId}`) as string)
+  const chain = chainOf(lower, layer.diffId)
   let changes: Promise<readonly Change[]> | undefined =
     held === undefined ? undefined : Promise.resolve(held)
   let tree: Promise<Tree> | undefined
@@ -54,13 +53,18 @@ export function rootOf(layers: readonly Layer[], store: Store): LayeredRoot {
   return layers.reduce((lower, layer) => withLayer(lower, layer, store), emptyRoot)
 }
 
-/** Keeps what a layer that was just written holds. */
+/** Keeps what a layer that was just written over `lower` holds. */
 export async function rememberHeld(
-  root: LayeredRoot,
+  lower: LayeredRoot,
+  diffId: Digest,
   held: readonly Change[],
   store: Store,
 ): Promise<void> {
-  await writeRecord(store, heldRecord, digestHex(root.chain as Digest), toRows(held))
+  await writeRecord(store, heldRecord, digestHex(chainOf(lower, diffId)), toRows(held))
+}
+
+function chainOf(lower: LayeredRoot, diffId: Digest): Digest {
+  return lower.chain === '' ? diffId : sha256(`${lower.chain} ${diffId}`)
 }
 
 const heldRecord = 'held'
@@ -68,10 +72,10 @@ const heldRecord = 'held'
 async function readHeld(
   lower: LayeredRoot,
   layer: Layer,
-  chain: string,
+  chain: Digest,
   store: Store,
 ): Promise<readonly Change[]> {
-  const key = digestHex(chain as Digest)
+  const key = digestHex(chain)
   const known = await readRecord<EntryRows>(store, heldRecord, key)
   if (known !== undefined) {
     await unpackLayer(layer, store)

@@ -5,7 +5,7 @@ import { displayUrl } from '../../http/http.ts'
 import { attempts, statusError } from '../../http/retry.ts'
 import type { Add } from '../../instruction.ts'
 import { readRecord, writeRecord } from '../../store/record.ts'
-import type { Part } from './copy-step.ts'
+import type { Part } from './part.ts'
 import type { StepDeps } from './deps.ts'
 import { unknownTime } from './file-tree.ts'
 
@@ -125,6 +125,9 @@ function wrong(url: string, expected: Digest, actual: Digest): PlinthError {
   return new PlinthError(
     'DIGEST_MISMATCH',
     `cannot use ${displayUrl(url)}: expected ${expected}, got ${actual}`,
-    { hint: 'the file changed: look at it, and write its new checksum', facts: { expected, actual } },
+    {
+      hint: 'the file changed: look at it, and write its new checksum',
+      facts: { expected, actual },
+    },
   )
 }

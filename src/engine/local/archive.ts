@@ -9,7 +9,7 @@ import type { Content, Entry } from '../../entry.ts'
 import { isPlinthError } from '../../errors.ts'
 import type { BlobWriter, Store } from '../../ports.ts'
 import { through } from '../../store/through.ts'
-import type { Part } from './copy-step.ts'
+import type { Part } from './part.ts'
 import type { StepDeps } from './deps.ts'
 import type { Destination, Owner } from './place.ts'
 import type { Selection } from './select.ts'
@@ -56,9 +56,12 @@ async function archiveSource(
   if (content.kind === 'bytes') {
     const { bytes } = content
     // oxlint-disable-next-line require-await -- a stream of one
-    return { head: bytes.subarray(0, headSize), read: async function* () {
-      yield bytes
-    } }
+    return {
+      head: bytes.subarray(0, headSize),
+      read: async function* () {
+        yield bytes
+      },
+    }
   }
   const file =
     (await store.has(content.digest)) === undefined

@@ -40,7 +40,11 @@ const settled = 2_000_000_000n
  */
 export function contextFiles(
   context: Context,
-  { store, now, signal }: { readonly store: Store; readonly now: () => Date; readonly signal: AbortSignal },
+  {
+    store,
+    now,
+    signal,
+  }: { readonly store: Store; readonly now: () => Date; readonly signal: AbortSignal },
 ): ContextFiles {
   const record = digestHex(sha256(context.directory))
   const found = new Map<string, Digest>()

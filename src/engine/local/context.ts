@@ -25,7 +25,7 @@ export interface Context extends FileTree {
  */
 export function openContext(
   directory: string,
-  ignore?: { readonly file: string; readonly matcher: PathMatcher } | undefined,
+  ignore?: { readonly file: string; readonly matcher: PathMatcher },
 ): Context {
   const root = realDirectory(directory)
   const stats = new Map<string, BigIntStats | undefined>()

@@ -3,10 +3,7 @@ import { sha256 } from '../../digest.ts'
 import type { Change, Content } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
 import type { Add, Copy, Source } from '../../instruction.ts'
-import { nearest } from '../../nearest.ts'
-import { readAccounts } from '../../rootfs/accounts.ts'
 import { writeChanges } from '../../rootfs/change-layer.ts'
-import { rootOf, type LayeredRoot } from '../../rootfs/layered-root.ts'
 import type { Tree } from '../../rootfs/tree.ts'
 import { addedPart, isRemote } from './added.ts'
 import { unpackInto } from './archive.ts'
@@ -14,21 +11,14 @@ import { parseChmod } from './chmod.ts'
 import { absolute } from './config.ts'
 import type { StepDeps } from './deps.ts'
 import { treeSource, unknownTime } from './file-tree.ts'
-import { Destination, type Owner, type Placed } from './place.ts'
-import { selectFiles, type Selection } from './select.ts'
+import { filesOf, listing } from './listing.ts'
+import { ownerOf } from './owner.ts'
+import type { Part } from './part.ts'
+import { Destination, type Placed } from './place.ts'
+import { selectFiles } from './select.ts'
+import { sourceRoot } from './source-root.ts'
 import { layered, type StageState } from './state.ts'
 import { cachedLayer } from './step-cache.ts'
-
-/** Files to copy that come from one place. */
-export interface Part {
-  /** all that decides what is copied, by content */
-  readonly key: unknown
-  readonly selections: () => Promise<readonly Selection[]>
-  /** the content of what has none of its own, by its path in the source */
-  readonly content?: ((from: string) => Content) | undefined
-  /** archives are unpacked instead */
-  readonly unpack?: boolean | undefined
-}
 
 /** Carries out a COPY or ADD: one layer. The second value tells whether it was known. */
 export async function copyStep(
@@ -63,7 +53,10 @@ export async function copyStep(
       const contents = new Map<string, Content>()
       for (const part of parts) {
         for (const selection of await part.selections()) {
-          if (part.unpack && (await unpackInto(target, selection, part, { destination, owner }, deps)))
+          if (
+            part.unpack &&
+            (await unpackInto(target, selection, part, { destination, owner }, deps))
+          )
             continue
           target.place(selection, { destination, owner, mode })
           for (const { entry } of selection.entries) {
@@ -77,7 +70,7 @@ export async function copyStep(
         writeChanges(changes, { lower, epoch: state.epoch, open }, deps)
       return deps.files === undefined ? write() : deps.files.openWith(write)
     },
-    { store: deps.store, noCache: deps.request.noCache },
+    { root: state.root, store: deps.store, noCache: deps.request.noCache },
   )
   const createdBy = `${createdByOf(instruction)} # buildkit`
   return [layered(state, { ...made, createdBy, instruction }, deps.store), made.cached]
@@ -108,17 +101,17 @@ async function partsOf(instruction: Copy | Add, deps: StepDeps): Promise<readonl
   return [...parts, ...instruction.inline.map(inlinePart)]
 }
 
-async function contextPart(
-  source: string,
-  instruction: Copy | Add,
-  deps: StepDeps,
-): Promise<Part> {
+async function contextPart(source: string, instruction: Copy | Add, deps: StepDeps): Promise<Part> {
   const { context } = deps.request
   const { files } = deps
   if (context === undefined || files === undefined) {
-    throw new PlinthError('COPY_SOURCE_MISSING', `'${source}' cannot be copied: there is no context`, {
-      hint: 'build a directory: plinth build DIR',
-    })
+    throw new PlinthError(
+      'COPY_SOURCE_MISSING',
+      `'${source}' cannot be copied: there is no context`,
+      {
+        hint: 'build a directory: plinth build DIR',
+      },
+    )
   }
   const selections = selectFiles([source], context, selectOptions(instruction, deps))
   const digests = await files.digests(filesOf(selections))
@@ -142,19 +135,6 @@ async function rootPart(
     selections: async () =>
       selectFiles([source], treeSource(await root.tree(), name), selectOptions(instruction, deps)),
   }
-}
-
-/** The root filesystem that `--from` means, and what messages call it. */
-export async function sourceRoot(
-  from: Source,
-  deps: StepDeps,
-): Promise<readonly [root: LayeredRoot, name: string]> {
-  if (from.kind === 'stage') {
-    const { name } = deps.request.graph.stages[from.stage]!
-    return [(await deps.stage(from.stage)).root, `stage ${name ?? from.stage}`]
-  }
-  const image = await deps.base(from, deps.platform)
-  return [rootOf(image.layers, deps.store), from.kind === 'image' ? from.name : 'the recipe']
 }
 
 function inlinePart({ name, content }: Copy['inline'][number]): Part {
@@ -192,73 +172,6 @@ function selectOptions(
         message: `${instruction.kind.toUpperCase()}: nothing matches '${pattern}'`,
       }),
   }
-}
-
-/** The paths of the files of selections. */
-export function filesOf(selections: readonly Selection[]): string[] {
-  return selections.flatMap(({ entries }) =>
-    entries.flatMap(({ entry }) => (entry.type === 'file' ? [entry.path] : [])),
-  )
-}
-
-/** A selection by content: no time, no path of this machine; hard links by the first of their names. */
-export function listing(
-  { name, isDirectory, entries }: Selection,
-  digests: ReadonlyMap<string, string>,
-): unknown {
-  const first = new Map<string, string>()
-  return [
-    name,
-    isDirectory,
-    entries.map(({ below, entry }) => {
-      const { type, mode } = entry
-      if (type === 'symlink') return [below, type, entry.target]
-      if (type !== 'file') return [below, type, mode]
-      const { link } = entry
-      if (link !== undefined && !first.has(link)) first.set(link, below)
-      const linked = link === undefined ? [] : [first.get(link)]
-      return [below, type, mode, digests.get(entry.path), ...linked]
-    }),
-  ]
-}
-
-/** Whom `--chown` means: names are those of the image; a user alone brings its group, a number itself. */
-async function ownerOf(
-  chown: string | undefined,
-  tree: Tree | undefined,
-  deps: StepDeps,
-): Promise<Owner | undefined> {
-  if (chown === undefined) return undefined
-  const [user = '', group] = chown.split(':', 2)
-  if (/^[0-9]+$/.test(user) && (group === undefined || /^[0-9]+$/.test(group))) {
-    return { uid: Number(user), gid: Number(group ?? user) }
-  }
-  const accounts = await readAccounts(tree ?? new Map(), deps.store)
-  const found = accounts.find(chown)
-  if (found !== undefined) {
-    const isNumber = group === undefined && /^[0-9]+$/.test(user)
-    return { uid: found.uid, gid: isNumber ? found.uid : found.gid }
-  }
-  throw unknownUser(chown, accounts)
-}
-
-/** The error for a user or group that an image does not have. */
-export function unknownUser(
-  text: string,
-  accounts: { readonly users: readonly string[]; readonly groups: readonly string[] },
-): PlinthError {
-  const [user = '', group] = text.split(':', 2)
-  const isUser = !/^[0-9]+$/.test(user) && !accounts.users.includes(user)
-  const [what, name, known] = isUser
-    ? ['user', user, accounts.users]
-    : ['group', group ?? '', accounts.groups]
-  const [close] = nearest(name, known)
-  return new PlinthError('USER_UNKNOWN', `the image has no ${what} '${name}'`, {
-    hint:
-      close === undefined
-        ? `make it first (RUN ${what === 'user' ? 'useradd' : 'groupadd'} …), or write its number`
-        : `did you mean ${close}?`,
-  })
 }
 
 function createdByOf(instruction: Copy | Add): string {

@@ -18,7 +18,6 @@ export interface EngineDeps {
   readonly retry: RetryPolicy
   readonly emit: Emit
   readonly signal: AbortSignal
-  readonly now: () => Date
 }
 
 /** An image or recipe, by what a FROM or `--from` calls it. */

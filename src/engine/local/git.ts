@@ -7,9 +7,9 @@ import type { Add } from '../../instruction.ts'
 import { processOwner } from '../../store/owner.ts'
 import { openContext } from './context.ts'
 import { contextFiles } from './context-files.ts'
-import type { Part } from './copy-step.ts'
+import type { Part } from './part.ts'
 import type { StepDeps } from './deps.ts'
-import { filesOf } from './copy-step.ts'
+import { filesOf } from './listing.ts'
 import { selectFiles } from './select.ts'
 
 const execute = promisify(execFile)
@@ -45,7 +45,7 @@ async function checkOut(
   add: Add,
   deps: StepDeps,
 ) {
-  const { store, signal, now } = deps
+  const { store, signal } = deps
   const place = await mkdtemp(join(await store.directory('tmp'), `${processOwner()}.git`))
   try {
     await git(['init', '--quiet', place], deps)
@@ -59,7 +59,7 @@ async function checkOut(
     await inside('submodule', 'update', '--quiet', '--init', '--recursive', '--depth=1')
     if (!add.keepGitDir) await rm(join(place, '.git'), { recursive: true, force: true })
     const context = openContext(join(place, directory))
-    const files = contextFiles(context, { store, now, signal })
+    const files = contextFiles(context, { store, signal, now: deps.retry.now })
     const selections = selectFiles(['/'], context, { exclude: add.exclude })
     await files.digests(filesOf(selections))
     // the checkout goes away: its contents stay in the store

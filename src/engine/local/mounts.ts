@@ -7,7 +7,8 @@ import type { Run, RunMount } from '../../instruction.ts'
 import { nearest } from '../../nearest.ts'
 import type { Mount } from '../../ports.ts'
 import { lockFile, tryLockFile } from '../../store/file-lock.ts'
-import { filesOf, listing, sourceRoot } from './copy-step.ts'
+import { filesOf, listing } from './listing.ts'
+import { sourceRoot } from './source-root.ts'
 import type { StepDeps } from './deps.ts'
 import { selectFiles } from './select.ts'
 
@@ -120,7 +121,10 @@ async function bind(mount: Of<'bind'>, deps: StepDeps): Promise<Prepared> {
   const { context } = deps.request
   const { files } = deps
   if (context === undefined || files === undefined) {
-    throw new PlinthError('COPY_SOURCE_MISSING', `'${source}' cannot be mounted: there is no context`)
+    throw new PlinthError(
+      'COPY_SOURCE_MISSING',
+      `'${source}' cannot be mounted: there is no context`,
+    )
   }
   const [selection] = selectFiles([source], context, {})
   const paths = filesOf([selection!])
@@ -146,9 +150,13 @@ async function bind(mount: Of<'bind'>, deps: StepDeps): Promise<Prepared> {
 function cache(mount: Of<'cache'>, { store, signal }: StepDeps): Prepared {
   const { target, id = target, sharing = 'shared', readonly } = mount
   if (mount.from !== undefined) {
-    throw new PlinthError('DOCKERFILE_INVALID', 'a cache mount cannot begin with files yet: from=', {
-      hint: 'copy them in the command, from a bind mount',
-    })
+    throw new PlinthError(
+      'DOCKERFILE_INVALID',
+      'a cache mount cannot begin with files yet: from=',
+      {
+        hint: 'copy them in the command, from a bind mount',
+      },
+    )
   }
   return {
     key: ['cache', target, readonly ?? false],

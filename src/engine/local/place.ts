@@ -134,7 +134,13 @@ export class Destination {
       const found = this.get(here)
       if (found === undefined) {
         const owned = owner ?? { uid: 0, gid: 0 }
-        this.#changes.set(here, { type: 'directory', path: here, mode: 0o755, ...owned, mtime: unknownTime })
+        this.#changes.set(here, {
+          type: 'directory',
+          path: here,
+          mode: 0o755,
+          ...owned,
+          mtime: unknownTime,
+        })
       } else if (found.type !== 'directory') {
         throw new PlinthError('COPY_CONFLICT', `cannot make /${real}: /${here} is a ${found.type}`)
       }

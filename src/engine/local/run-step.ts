@@ -6,7 +6,7 @@ import { readAccounts, type Account } from '../../rootfs/accounts.ts'
 import { writeChanges, type ChangeLayer } from '../../rootfs/change-layer.ts'
 import { sortedEntries, withOrderedLinks } from '../../rootfs/tree.ts'
 import { argvOf } from './config.ts'
-import { unknownUser } from './copy-step.ts'
+import { unknownUser } from './owner.ts'
 import type { StepDeps } from './deps.ts'
 import { prepareMounts, type PreparedMounts } from './mounts.ts'
 import { layered, type StageState } from './state.ts'
@@ -34,7 +34,7 @@ export async function runStep(
     // what a proxy is called changes nothing of what comes through it
     Object.entries(environment)
       .filter(([name]) => !proxies.has(name) || state.variables.values.has(name))
-      .toSorted(),
+      .toSorted(([a], [b]) => (a < b ? -1 : 1)),
     config.WorkingDir ?? '/',
     config.User ?? '',
     mounts.key,
@@ -46,7 +46,7 @@ export async function runStep(
   const made = await cachedLayer(
     inputs,
     () => execute(state, { ...instruction, argv, network, environment }, mounts, deps),
-    { store: deps.store, noCache: deps.request.noCache },
+    { root: state.root, store: deps.store, noCache: deps.request.noCache },
   )
   const args = historyArguments(state.variables)
   const prefix = args.length === 0 ? [] : [`|${args.length}`, ...args]
@@ -82,7 +82,8 @@ async function execute(
   const tree = await state.root.tree()
   const user = await accountOf(state, deps)
   await using mounts = await prepared.open()
-  const script = typeof run.command === 'object' && 'script' in run.command ? run.command : undefined
+  const script =
+    typeof run.command === 'object' && 'script' in run.command ? run.command : undefined
   const { HOME = user.home, ...environment } = run.environment
   const tail: string[] = []
   const request: RunRequest = {

@@ -81,11 +81,7 @@ function expand(pattern: string, tree: FileTree): string[] {
   return matches
 }
 
-function selectionOf(
-  path: string,
-  tree: FileTree,
-  excluded: (path: string) => boolean,
-): Selection {
+function selectionOf(path: string, tree: FileTree, excluded: (path: string) => boolean): Selection {
   const real = resolveIn(lookup(tree), path, { last: true })
   if (real === undefined || (real !== '' && tree.get(real) === undefined)) throw missing(path, tree)
   const name = posix.basename(path)
@@ -143,7 +139,8 @@ function withParents(
   const all = [...walk(start, '', tree, excluded)]
   for (const { below } of all) {
     if (matcher?.matches(below) === false) continue
-    for (let path = below; path !== '.' && !kept.has(path); path = posix.dirname(path)) kept.add(path)
+    for (let path = below; path !== '.' && !kept.has(path); path = posix.dirname(path))
+      kept.add(path)
   }
   return { name: '', isDirectory: true, entries: all.filter(({ below }) => kept.has(below)) }
 }

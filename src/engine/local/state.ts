@@ -50,11 +50,7 @@ export function continued(state: StageState, epoch: number): StageState {
 
 /** The state after an instruction that made no layer. */
 export function configured(state: StageState, instruction: ConfigInstruction): StageState {
-  const { fields, author, createdBy } = configChange(
-    state.image.config.config,
-    instruction,
-    state,
-  )
+  const { fields, author, createdBy } = configChange(state.image.config.config, instruction, state)
   const image =
     createdBy === undefined
       ? withFields(state.image, { ...state.image.config.config, ...fields })

@@ -3,6 +3,7 @@ import type { Change } from '../../entry.ts'
 import type { Store } from '../../ports.ts'
 import type { ChangeLayer } from '../../rootfs/change-layer.ts'
 import type { LayerBlob } from '../../rootfs/layer.ts'
+import { rememberHeld, type LayeredRoot } from '../../rootfs/layered-root.ts'
 import { readRecord, writeRecord } from '../../store/record.ts'
 
 /**
@@ -22,12 +23,17 @@ export interface StepLayer {
 
 /**
  * The layer of a step: what an earlier build made of the same inputs, else what `make` gives. `inputs` is all
- * that the layer depends on, by content: a key has neither times nor names of files on this machine in it.
+ * that the layer depends on, by content: a key has neither times nor names of files on this machine in it. `root` is
+ * what it lies on.
  */
 export async function cachedLayer(
   inputs: readonly unknown[],
   make: () => Promise<ChangeLayer>,
-  { store, noCache }: { readonly store: Store; readonly noCache: boolean },
+  {
+    root,
+    store,
+    noCache,
+  }: { readonly root: LayeredRoot; readonly store: Store; readonly noCache: boolean },
 ): Promise<StepLayer> {
   const key = digestHex(sha256(JSON.stringify([formatVersion, ...inputs])))
   const known = noCache ? undefined : await readRecord<LayerBlob>(store, kind, key)
@@ -35,6 +41,7 @@ export async function cachedLayer(
     return { layer: known, cached: true }
   }
   const made = await make()
+  await rememberHeld(root, made.layer.diffId, made.held, store)
   await writeRecord(store, kind, key, made.layer)
   return { ...made, cached: false }
 }
