@@ -1,3 +1,4 @@
+import { noContext } from '../dockerfile/instruction-line.ts'
 import { parseTrigger } from '../dockerfile/instruction.ts'
 import { parseBytes, parseDuration } from '../dockerfile/values.ts'
 import { isPlinthError, PlinthError } from '../errors.ts'
@@ -155,9 +156,8 @@ function nanoseconds(name: string, given: Duration): number {
 
 /** Carried out when an image is built on this one: the text of a Dockerfile instruction. */
 export function onbuild(trigger: string): Instruction {
-  const context = { escape: '\\', stages: [], globals: new Map(), buildArgs: new Map() }
   try {
-    parseTrigger(trigger, context, { stage: 0, origin: 'the recipe' })
+    parseTrigger(trigger, noContext, { stage: 0, origin: 'the recipe' })
   } catch (error) {
     if (!isPlinthError(error, 'DOCKERFILE_INVALID')) throw error
     const [why] = error.message.split('\n')

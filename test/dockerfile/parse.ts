@@ -34,7 +34,7 @@ export function instructionsOf(
 }
 
 /** The one instruction of `FROM scratch` and a line. */
-export function instruction(
+export function single(
   line: string,
   options: Parameters<typeof instructionsOf>[1] = {},
 ): Instruction {
