@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { closeSync, constants, openSync, writeFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { constants as system } from 'node:os'
@@ -37,8 +37,9 @@ const steering =
 const fileMask = 0o022
 
 /**
- * Runs one process in a view and waits until it and everything it left behind has ended. `cwd` has no
- * symbolic link in it. The process gets real pipes, so that it can open /dev/stdout and its like.
+ * Runs one process in a view, in the directory the view has gone to, and waits until it and everything it
+ * left behind has ended. The process gets real pipes, so that it can open /dev/stdout and its like; one that
+ * is `interactive` gets what this process has.
  */
 export async function runIn(
   holder: Holder,
@@ -53,11 +54,18 @@ export async function runIn(
     else direct[name] = value
   }
   const limits = [
-    '--inh-caps=-all',
-    `--bounding-set=-all,${capabilities.map((name) => `+${name}`).join(',')}`,
+    ...(request.security === 'insecure'
+      ? []
+      : [
+          '--inh-caps=-all',
+          `--bounding-set=-all,${capabilities.map((name) => `+${name}`).join(',')}`,
+        ]),
     ...groupOptions(holder, gid, groups),
   ]
-  const change = ['--root=.', `--wd=${request.cwd}`, ...(uid === 0 ? [] : [`--setuid=${uid}`])]
+  // above the root there is nothing: more steps up than the directory is deep lead there, and nothing but steps
+  // up does, as the directory is one that was gone to and not a name
+  const root = '../'.repeat(request.cwd.split('/').length + 8)
+  const change = [`--root=${root}`, '--wd=.', ...(uid === 0 ? [] : [`--setuid=${uid}`])]
   const env = inside.length > 0 ? ['/usr/bin/env', ...inside] : []
   const [command = '', ...args] = [
     ...view.enter,
@@ -70,40 +78,74 @@ export async function runIn(
     ...env,
     ...request.argv,
   ]
-  const stdout = pipe(`${holder.visible}/io/stdout`)
-  const stderr = pipe(`${holder.visible}/io/stderr`)
-  const stdin: number | 'ignore' =
-    request.stdin === undefined ? 'ignore' : inputFile(holder, request.stdin)
+  const streams = request.interactive
+    ? callersStreams(request.interactive.tty)
+    : pipedStreams(holder, request)
   const restore = await setUmask()
-  const child = spawn(command, args, {
-    env: direct,
-    cwd: '/',
-    detached: true,
-    stdio: [stdin, stdout.write, stderr.write],
-  })
+  const child = spawn(command, args, { env: direct, cwd: '/', ...streams.options })
   restore()
-  for (const fd of [stdin, stdout.write, stderr.write]) if (typeof fd === 'number') closeSync(fd)
-
-  const { onLine } = request
-  const output = Promise.all([
-    eachLine(stdout.read, (line) => onLine?.('stdout', line)),
-    eachLine(stderr.read, (line) => onLine?.('stderr', line)),
-  ])
+  const ended = endOf(child)
+  const output = streams.started()
   try {
-    const status = await new Promise<ExitStatus>((resolve, reject) => {
-      child.once('error', reject)
-      child.once('exit', (code, signal) =>
-        resolve(
-          signal === null ? { code: code ?? 0 } : { code: 128 + system.signals[signal], signal },
-        ),
-      )
-    })
-    await holder.killAll()
+    const status = await ended
+    await view.killAll()
     await output
     return status
   } finally {
-    stdout.read.destroy()
-    stderr.read.destroy()
+    streams.close()
+  }
+}
+
+function endOf(child: ChildProcess): Promise<ExitStatus> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code, signal) =>
+      resolve(
+        signal === null ? { code: code ?? 0 } : { code: 128 + system.signals[signal], signal },
+      ),
+    )
+  })
+}
+
+/** What a process reads and writes. */
+interface Streams {
+  readonly options: { readonly stdio: StdioOptions; readonly detached: boolean }
+  /** to be called when the process has them; resolves when all it wrote was read */
+  started(): Promise<unknown>
+  close(): void
+}
+
+/**
+ * This process's own. On a terminal the process stays in the session and the foreground, so that Ctrl-C and
+ * the window's size reach it as they would outside.
+ */
+function callersStreams(tty: boolean): Streams {
+  return {
+    options: { stdio: 'inherit', detached: !tty },
+    started: async () => {},
+    close() {},
+  }
+}
+
+function pipedStreams(holder: Holder, { stdin: given, onLine }: RunRequest): Streams {
+  const stdout = pipe(`${holder.visible}/io/stdout`)
+  const stderr = pipe(`${holder.visible}/io/stderr`)
+  const stdin = given === undefined ? 'ignore' : inputFile(holder, given)
+  return {
+    options: { stdio: [stdin, stdout.write, stderr.write], detached: true },
+    started() {
+      for (const fd of [stdin, stdout.write, stderr.write]) {
+        if (typeof fd === 'number') closeSync(fd)
+      }
+      return Promise.all([
+        eachLine(stdout.read, (line) => onLine?.('stdout', line)),
+        eachLine(stderr.read, (line) => onLine?.('stderr', line)),
+      ])
+    },
+    close() {
+      stdout.read.destroy()
+      stderr.read.destroy()
+    },
   }
 }
 
