@@ -33,6 +33,7 @@ export const exitCodes = {
   UNSATISFIABLE: 65,
   // images
   IMAGE_INVALID: 65,
+  IMAGE_NOT_FOUND: 65,
   DOCKERFILE_INVALID: 65,
   // package and archive content
   ARCHIVE_INVALID: 65,

@@ -19,8 +19,9 @@ export function blobPath(digest: Digest): string {
   return `blobs/sha256/${digestHex(digest)}`
 }
 
-const refName = 'org.opencontainers.image.ref.name'
-const containerdName = 'io.containerd.image.name'
+/** Annotations of an entry in a layout's index: OCI's own, and the one containerd and Podman read first. */
+export const refName = 'org.opencontainers.image.ref.name'
+export const containerdName = 'io.containerd.image.name'
 
 /**
  * The index entries of one image: one for each name, or one without. Both annotations are needed: a tag

@@ -27,9 +27,9 @@ import {
   namedDescriptors,
 } from '../oci/layout.ts'
 import type { Descriptor, Output, OutputDeps, Written } from '../ports.ts'
+import { lockFile } from '../store/file-lock.ts'
 import { temporaryPath, writeFileAtomically } from './atomic.ts'
 import { outputFailure, throwIfAborted } from './failure.ts'
-import { lockFile } from './file-lock.ts'
 import { asStep, readableSize } from './progress.ts'
 
 /**
@@ -124,7 +124,7 @@ async function makeDirectory(directory: string): Promise<boolean> {
 async function openLayout(directory: string): Promise<{ index: ImageIndex; isNew: boolean }> {
   const mark = await readFile(join(directory, layoutFile), 'utf8').catch(() => undefined)
   if (mark === undefined) {
-    const other = (await readdir(directory)).find((name) => name !== lockName)
+    const other = (await readdir(directory)).find((name) => !name.startsWith(lockName))
     if (other !== undefined) throw notALayout(directory, `it holds '${other}'`)
     // first, so that a run that is killed leaves an empty layout and not a directory nobody may touch
     await writeFile(join(directory, layoutFile), layoutBytes)

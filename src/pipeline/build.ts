@@ -1,7 +1,6 @@
 import { digestHex, sha256, type Digest } from '../digest.ts'
 import { isPlinthError, PlinthError } from '../errors.ts'
 import type { Image } from '../image.ts'
-import { encodeImage } from '../oci/encode-image.ts'
 import { appendLayer, emptyImage, timestamp } from '../oci/image.ts'
 import type { Plan } from '../plan.ts'
 import type { Output, Written } from '../ports.ts'
@@ -10,6 +9,7 @@ import type { Instruction } from '../instruction.ts'
 import type { Reference } from '../reference.ts'
 import { warmLayer, writeLayer, type LayerBlob } from '../rootfs/layer.ts'
 import type { Tree } from '../rootfs/tree.ts'
+import { putImage } from '../store/images.ts'
 import { damageHint } from '../store/failure.ts'
 import { readRecord, writeRecord } from '../store/record.ts'
 import { applyInstructions } from './config.ts'
@@ -30,6 +30,7 @@ export interface BuildRequest {
   readonly instructions: readonly Instruction[]
   /** default gzip; outputs that hold a plain root filesystem need none */
   readonly compression?: 'gzip' | 'none' | undefined
+  /** what the image is called, in the store and in outputs */
   readonly names: readonly Reference[]
   readonly outputs: readonly Output[]
   /** make everything anew, whatever the store remembers */
@@ -92,9 +93,7 @@ async function finish(
     history: { created, created_by: `plinth build ${plan.recipe}`, comment: historyComment(plan) },
   })
   const image = applyInstructions(base, request.instructions)
-  const { manifest, config } = encodeImage(image)
-  await deps.store.put([config.bytes])
-  await deps.store.put([manifest.bytes])
+  const { digest } = await putImage(image, request.names, deps)
   for (const output of request.outputs.slice(written.length)) {
     deps.signal.throwIfAborted()
     written.push(
@@ -106,7 +105,7 @@ async function finish(
       }),
     )
   }
-  return { image, digest: manifest.descriptor.digest, written }
+  return { image, digest, written }
 }
 
 /** Whether an output failed because the store's copy of the layer, compressed or plain, is damaged. */
