@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { Entry } from '../../src/entry.ts'
 import { PlinthError } from '../../src/errors.ts'
 import { busyboxTree, listing, tree } from '../support/tree.ts'
+import { faultCases } from './executor-faults.ts'
 import { layerCases } from './executor-layers.ts'
 import { mountCases } from './executor-mounts.ts'
 import { changesOf, type ExecutorCase, never, rejects, sh, within } from './executor-support.ts'
@@ -593,4 +594,5 @@ export const executorCases: readonly ExecutorCase[] = [
   ...filing,
   ...layerCases,
   ...mountCases,
+  ...faultCases,
 ]

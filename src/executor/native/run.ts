@@ -6,7 +6,9 @@ import process from 'node:process'
 import type { ExitStatus, RunRequest } from '../../ports.ts'
 import type { Holder } from './holder.ts'
 import { eachLine } from './lines.ts'
+import { runTool } from './process.ts'
 import { processStatus } from './status.ts'
+import type { Tools } from './tools.ts'
 import type { View } from './view.ts'
 
 /** Docker's default capabilities (moby, oci/caps/defaults.go). */
@@ -67,17 +69,24 @@ export async function runIn(
   const root = '../'.repeat(request.cwd.split('/').length + 8)
   const change = [`--root=${root}`, '--wd=.', ...(uid === 0 ? [] : [`--setuid=${uid}`])]
   const env = inside.length > 0 ? ['/usr/bin/env', ...inside] : []
-  const [command = '', ...args] = [
-    ...view.enter,
-    holder.tools.setpriv,
-    ...limits,
-    '--',
-    holder.tools.nsenter,
-    ...change,
-    '--',
-    ...env,
-    ...request.argv,
-  ]
+  const enter = view.enter
+  const words = {
+    enter,
+    inside: [
+      holder.tools.setpriv,
+      ...limits,
+      '--',
+      holder.tools.nsenter,
+      ...change,
+      '--',
+      ...env,
+      ...request.argv,
+    ],
+  }
+  const way = request.interactive?.tty
+    ? await onTerminal(words, holder.tools)
+    : [...words.enter, ...words.inside]
+  const [command = '', ...args] = way
   const streams = request.interactive
     ? callersStreams(request.interactive.tty)
     : pipedStreams(holder, request)
@@ -94,6 +103,22 @@ export async function runIn(
   } finally {
     streams.close()
   }
+}
+
+/**
+ * What Ctrl-C sends goes to the whole foreground. Of that only the process inside may heed it, not the one that
+ * waits for it to tell how it ended. Where env(1) cannot undo that, Ctrl-C ends the run.
+ */
+async function onTerminal(
+  { enter, inside }: { readonly enter: readonly string[]; readonly inside: readonly string[] },
+  tools: Tools,
+): Promise<readonly string[]> {
+  const undo = ['/usr/bin/env', '--default-signal=INT,QUIT', '--']
+  const { code } = await runTool(['/usr/bin/env', '--default-signal=INT', 'true'], {
+    env: tools.env,
+  })
+  if (code !== 0) return [...enter, ...inside]
+  return [tools.sh, '-c', 'trap "" INT QUIT; exec "$@"', 'sh', ...enter, ...undo, ...inside]
 }
 
 function endOf(child: ChildProcess): Promise<ExitStatus> {
