@@ -2,14 +2,14 @@ import { existsSync } from 'node:fs'
 import process from 'node:process'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { startDockerd, type PrivateDockerd } from '../../test/support/dockerd.ts'
+import { prefixOf, startDockerd, type PrivateDockerd } from '../../test/support/dockerd.ts'
 import {
+  buildahBuilder,
   dockerBuilder,
   findDockerClient,
   plinthBuilder,
   type Builder,
   type DockerEngine,
-  type DockerKind,
   type Outcome,
 } from '../../test/support/dockerfiles/builders.ts'
 import { compareOutcomes } from '../../test/support/dockerfiles/compare-images.ts'
@@ -17,6 +17,7 @@ import { readCorpus, type DockerfileCase } from '../../test/support/dockerfiles/
 import { splitDifferences, unusedRules } from '../../test/support/dockerfiles/deliberate.ts'
 import type { Listing } from '../../test/support/dockerfiles/image-facts.ts'
 import { writeRecords } from '../../test/support/dockerfiles/records.ts'
+import { runProcess } from '../../test/support/plinth.ts'
 import {
   buildCases,
   loadBase,
@@ -25,7 +26,9 @@ import {
 } from '../../test/support/dockerfiles/run-corpus.ts'
 import { readArguments, runScript, ScriptError, wholeNumber, words } from '../arguments.ts'
 
-const kinds = ['classic', 'buildkit', 'recent'] as const
+const kinds = ['classic', 'buildkit', 'recent', 'labs'] as const
+
+type Kind = (typeof kinds)[number]
 
 const usage = `usage: node scripts/run.mjs scripts/compare/dockerfile.ts [option]…
   Builds every Dockerfile of test/corpus with Docker and with plinth, from one base image, and compares what
@@ -34,12 +37,13 @@ const usage = `usage: node scripts/run.mjs scripts/compare/dockerfile.ts [option
   Exits 1 when anything else differs. Needs root, and plinth built.
 
   --builder A,B    of ${kinds.join(', ')} (default classic,buildkit: both of this machine's dockerd)
-  --tree DIR       the system with a newer Docker that 'recent' is, unpacked:
-                   plinth build debian -p suite=forky -p include=docker.io,docker-cli,docker-buildx,git,xz-utils -o type=dir,dest=DIR
+  --tree DIR       a newer system, unpacked, whose Docker is 'recent' and whose buildah is 'labs':
+                   plinth build debian -p suite=forky -o type=dir,dest=DIR \\
+                     -p include=docker.io,docker-cli,docker-buildx,buildah,netavark,git,xz-utils
   --own NAME       compare that builder's images instead of plinth's: what the peers disagree on
   --only TEXT      cases whose name contains it
   --jobs N         cases at a time (default 2)
-  --record         write what 'recent' makes to test/corpus/recorded.json
+  --record         write what 'recent' and 'labs' make to test/corpus/recorded.json
   --show           all differences, the deliberate ones too
 `
 
@@ -60,7 +64,7 @@ const plinth = [process.execPath, cli] as const
 async function main(): Promise<boolean> {
   if (!existsSync(cli)) throw new ScriptError('plinth is not built: npm run build')
   const jobs = wholeNumber('jobs', options.jobs, 1)
-  const asked = words<DockerKind>('builder', [options.builder], kinds)
+  const asked = words<Kind>('builder', [options.builder], kinds)
   using base = await makeBase(plinth)
   const engines: PrivateDockerd[] = []
   try {
@@ -72,18 +76,22 @@ async function main(): Promise<boolean> {
 
 async function compare(base: CorpusBase, builders: Builder[], jobs: number): Promise<boolean> {
   if (options.own === 'plinth') builders.push(plinthBuilder(plinth, base.env, base.image))
-  const cases = readCorpus().filter(({ name }) => name.includes(options.only))
+  const corpus = readCorpus()
+  const cases = corpus.filter(({ name }) => name.includes(options.only))
   if (cases.length === 0) throw new ScriptError(`no case is called ${options.only}`)
   const tally = new Tally(base.image.tree)
-  await buildCases(cases, builders, jobs, (one, outcomes) => tally.add(one, outcomes))
-  if (options.record) writeRecords('docker.io 28.5.2 (BuildKit 0.25), Debian forky', tally.recent)
+  try {
+    await buildCases(cases, builders, jobs, (one, outcomes) => tally.add(one, outcomes))
+  } finally {
+    if (options.record) writeRecords(tally.recent, new Set(corpus.map(({ name }) => name)))
+  }
   const isWhole = options.only === '' && options.own === 'plinth'
   return tally.print(builders, isWhole)
 }
 
 /** The builders of engines that are started for them. */
 async function openBuilders(
-  asked: readonly DockerKind[],
+  asked: readonly Kind[],
   base: CorpusBase,
   engines: PrivateDockerd[],
 ): Promise<Builder[]> {
@@ -98,15 +106,24 @@ async function openBuilders(
     await loadBase(base, engine)
     return engine
   }
-  const old = asked.filter((kind) => kind !== 'recent')
+  const isOld = (kind: Kind): kind is 'classic' | 'buildkit' =>
+    kind === 'classic' || kind === 'buildkit'
+  const old = asked.filter(isOld)
   if (old.length > 0) {
     const engine = await open(undefined)
     builders.push(...old.map((kind) => dockerBuilder(kind, engine, base.image)))
   }
-  if (asked.includes('recent')) {
-    if (options.tree === undefined)
-      throw new ScriptError('say where the newer Docker is: --tree DIR')
-    builders.push(dockerBuilder('recent', await open(path.resolve(options.tree)), base.image))
+  if (old.length === asked.length) return builders
+  if (options.tree === undefined) throw new ScriptError('say where the newer system is: --tree DIR')
+  const tree = path.resolve(options.tree)
+  if (asked.includes('recent')) builders.push(dockerBuilder('recent', await open(tree), base.image))
+  if (asked.includes('labs')) {
+    const place = ['root', 'runroot'].flatMap((name) => [`--${name}`, path.join(base.home, name)])
+    const words = [...prefixOf(tree), 'buildah', '--storage-driver', 'vfs', ...place]
+    const buildah = [words[0]!, ...words.slice(1)] as const
+    const pulled = await runProcess([...buildah, 'pull', `docker-archive:${base.archive}`])
+    if (pulled.code !== 0) throw new ScriptError(pulled.stderr)
+    builders.push(buildahBuilder(buildah, base.image))
   }
   return builders
 }
@@ -124,12 +141,12 @@ class Tally {
 
   add(one: DockerfileCase, outcomes: ReadonlyMap<string, Outcome>): void {
     const own = outcomes.get(options.own)
-    const recent = outcomes.get('recent')
+    const recent = outcomes.get(one.only === 'labs' ? 'labs' : 'recent')
     if (recent) this.recent.set(one.name, recent)
     if (own === undefined) return
     for (const [name, peer] of outcomes) {
       if (name === options.own) continue
-      const style = name === 'classic' ? 'classic' : 'buildkit'
+      const style = name === 'classic' || name === 'labs' ? 'classic' : 'buildkit'
       const differences = compareOutcomes(peer, own, this.#base, style)
       const { deliberate, others } = splitDifferences(one.name, name, differences)
       const counts = this.#counts.get(name) ?? { cases: 0, equal: 0, deliberate: 0 }

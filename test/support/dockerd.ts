@@ -29,6 +29,11 @@ mkdir "$root/run/before"
 cd "$root" && pivot_root . run/before && exec chroot . sh -c '
   umount -l /run/before; cd "$1"; shift; exec "$@"' sh "$here" "$@"`
 
+/** The words before a command that is to run in a tree; none where it is to run here. */
+export function prefixOf(tree: string | undefined): readonly string[] {
+  return tree === undefined ? [] : ['unshare', '--mount', 'sh', '-euc', inTree, 'sh', tree]
+}
+
 /**
  * Starts the system's dockerd with its own data, socket and containerd, without touching networks or
  * firewall rules: containers get `--network none` or `host`. With `tree` it is the one of another system,
@@ -37,10 +42,7 @@ cd "$root" && pivot_root . run/before && exec chroot . sh -c '
 export async function startDockerd(
   options: { readonly tree?: string | undefined } = {},
 ): Promise<PrivateDockerd> {
-  const prefix =
-    options.tree === undefined
-      ? []
-      : ['unshare', '--mount', 'sh', '-euc', inTree, 'sh', options.tree]
+  const prefix = prefixOf(options.tree)
   // socket paths are limited to 108 bytes, hence the short name
   const home = await mkdtemp(join(tmpdir(), 'pd-'))
   const host = `unix://${home}/docker.sock`

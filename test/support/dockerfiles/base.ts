@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { testSigner, type ApkFile, type ApkSpec } from '../apk.ts'
@@ -43,7 +43,7 @@ export function writeBaseRecipe(directory: string): string {
 function system(): ApkSpec {
   const links = applets.split(' ').map((name) => [`bin/${name}`, { symlink: 'busybox' }] as const)
   const files: Record<string, ApkFile> = {
-    'bin/busybox': { content: busybox(), mode: 0o755 },
+    'bin/busybox': { content: readFileSync(staticBusybox()), mode: 0o755 },
     ...Object.fromEntries(links),
     'etc/passwd':
       'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001:an app:/home/app:/bin/sh\nwww:x:33:33::/var/www:/bin/sh\n',
@@ -80,13 +80,9 @@ function system(): ApkSpec {
   return { name: 'system', arch: 'x86_64', files, mtime: 1_600_000_000 }
 }
 
-function busybox(): Buffer {
-  for (const place of ['/bin/busybox', '/usr/bin/busybox']) {
-    try {
-      return readFileSync(place)
-    } catch {
-      // the other one
-    }
-  }
-  throw new Error('there is no busybox: install busybox-static')
+/** The path of the machine's static busybox. */
+export function staticBusybox(): string {
+  const found = ['/bin/busybox', '/usr/bin/busybox'].find((place) => existsSync(place))
+  if (found === undefined) throw new Error('there is no busybox: install busybox-static')
+  return found
 }

@@ -109,6 +109,29 @@ export async function findDockerClient(): Promise<string | undefined> {
   return undefined
 }
 
+/**
+ * `buildah build`, the third opinion: the only builder here that knows `COPY --parents`.
+ */
+export function buildahBuilder(command: readonly [string, ...string[]], base: BaseImage): Builder {
+  return {
+    name: 'labs',
+    knows: (one) => one.only === 'labs',
+    async build(one, context) {
+      using scratch = temporary()
+      const tag = `case-${path.basename(scratch.path).toLowerCase()}`
+      const options = ['--no-cache', '--isolation', 'chroot', '--network', 'host']
+      const format = ['--layers', '--format', 'docker', '--pull=never', '--identity-label=false']
+      const argv = ['build', ...options, ...format, ...one.options, '-t', tag, context]
+      const ended = await runProcess([...command, ...argv], { cwd: context })
+      if (ended.code !== 0) return { built: false, said: lastWords(ended) }
+      const archive = path.join(scratch.path, 'image.tar')
+      const pushed = await runProcess([...command, 'push', tag, `docker-archive:${archive}`])
+      if (pushed.code !== 0) throw new Error(`buildah push: ${pushed.stderr}`)
+      return { built: true, image: await readImageFacts(archive, base) }
+    },
+  }
+}
+
 /** What a command says on standard output, be there an engine or not. */
 async function ask(command: string, ...argv: readonly string[]): Promise<string> {
   return promisify(execFile)(command, argv).then(

@@ -82,11 +82,17 @@ function sorted(value: unknown): unknown {
  */
 function step({ createdBy, empty }: HistoryFact, style: Style): string {
   const layer = empty ? '' : ' (layer)'
-  const plain = createdBy.replace(/ # buildkit$/, '')
+  const plain = withSortedPorts(createdBy.replace(/ # buildkit$/, ''))
   if (style === 'buildkit') return plain + layer
   const config = /^(?:\|\d+ .* )?\/bin\/sh -c #\(nop\) +([^]*?) *$/.exec(plain)?.[1]
   const said = config ?? (/^[A-Z]+ /.test(plain) ? plain : `RUN ${plain}`)
   return said.replace(/^(COPY|ADD) [^]*/, '$1') + layer
+}
+
+/** BuildKit lists the ports of an EXPOSE in the order of a hash table, another one at every run. */
+function withSortedPorts(text: string): string {
+  const [, ports] = /^EXPOSE \[(.*)\]$/.exec(text) ?? []
+  return ports === undefined ? text : `EXPOSE [${ports.split(' ').toSorted().join(' ')}]`
 }
 
 /** What each layer changes in what the layers below it are. */

@@ -4,16 +4,20 @@ import {
   linkSync,
   lutimesSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { epoch } from '../layer.ts'
 import type { DockerfileCase } from './corpus.ts'
 import { fixtures } from './fixtures.ts'
+import { makeRepository, serveRepository } from './git-server.ts'
 
 /**
  * Writes the context of a case as a directory. Everything in it was last changed at the fixtures' time,
@@ -52,7 +56,7 @@ export function writeContext(one: DockerfileCase, directory: string, url: string
   setTimes(directory)
 }
 
-/** What answers at `@URL@`: a text and a tar, last changed when the fixtures were. */
+/** What answers at `@URL@`: a text and a tar, last changed when the fixtures were, and a git repository. */
 export async function startFileServer(): Promise<AsyncDisposable & { readonly url: string }> {
   const served: Readonly<Record<string, Uint8Array>> = {
     '/file.txt': Buffer.from('from a URL\n'),
@@ -60,7 +64,10 @@ export async function startFileServer(): Promise<AsyncDisposable & { readonly ur
     '/': Buffer.from('index\n'),
   }
   const modified = new Date(epoch * 1000).toUTCString()
+  const home = mkdtempSync(path.join(tmpdir(), 'served-'))
+  makeRepository(home)
   const server = createServer((request, response) => {
+    if (request.url?.startsWith('/repo.git/')) return serveRepository(home, request, response)
     const bytes = served[new URL(request.url ?? '/', 'http://x').pathname]
     if (bytes === undefined) return void response.writeHead(404).end()
     response.writeHead(200, { 'last-modified': modified, 'content-length': bytes.length })
@@ -72,6 +79,7 @@ export async function startFileServer(): Promise<AsyncDisposable & { readonly ur
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       await new Promise<void>((resolve) => server.close(() => resolve()))
+      rmSync(home, { recursive: true, force: true })
     },
   }
 }

@@ -8,13 +8,16 @@ export interface DockerfileCase {
   readonly name: string
   /** the files of the context by path, the Dockerfile among them */
   readonly files: ReadonlyMap<string, ContextFile>
-  /** which builders know its syntax */
-  readonly only: 'all' | 'buildkit' | 'recent'
+  /** which builders know its syntax: `labs` is what no engine's own BuildKit does */
+  readonly only: Level
   /** arguments of `docker build` and `plinth build` alike: `--target x` */
   readonly options: readonly string[]
   /** environment of the command that builds */
   readonly env: Readonly<Record<string, string>>
 }
+
+const levels = ['all', 'buildkit', 'recent', 'labs'] as const
+type Level = (typeof levels)[number]
 
 export type ContextFile =
   | { readonly type: 'file'; readonly mode: number; readonly content: string }
@@ -44,7 +47,7 @@ export function readCorpus(): readonly DockerfileCase[] {
  * Reads cases from text:
  *
  *     === title
- *     only: buildkit            the builders that know its syntax: all (default), buildkit, recent
+ *     only: buildkit            the builders that know its syntax: all (default), buildkit, recent, labs
  *     options: --target x       of the build
  *     env: NAME=value
  *     --- Dockerfile            a file of the context, up to the next such line
@@ -68,9 +71,9 @@ function parseCase(text: string, group: string): DockerfileCase {
     headers.filter((line) => line.startsWith(`${key}: `)).map((line) => line.slice(key.length + 2))
   const unknown = headers.find((line) => !/^((only|options|env): .*|#.*|)$/.test(line))
   if (unknown !== undefined) throw new Error(`${name}: what is '${unknown}'?`)
-  const only = header('only')[0] ?? 'all'
-  if (only !== 'all' && only !== 'buildkit' && only !== 'recent')
-    throw new Error(`${name}: no builder is called ${only}`)
+  const said = header('only')[0] ?? 'all'
+  const only = levels.find((level) => level === said)
+  if (only === undefined) throw new Error(`${name}: no builder is called ${said}`)
   return {
     name,
     only,

@@ -41,13 +41,13 @@ export async function readBaseImage(archive: string): Promise<BaseImage> {
   const { image, layers } = await openArchive(archive)
   if (layers.length !== 1) throw new Error(`${archive} has ${layers.length} layers, not one`)
   const tree = await listLayer(layers[0]!.bytes, archive)
-  return { diffIds: image.rootfs.diff_ids, history: image.history?.length ?? 0, tree }
+  return { diffIds: image.rootfs.diff_ids ?? [], history: image.history?.length ?? 0, tree }
 }
 
 /** Reads such an archive; where the image begins with the base, the base's layers and history are left out. */
 export async function readImageFacts(archive: string, base: BaseImage): Promise<ImageFacts> {
   const { image, layers } = await openArchive(archive)
-  const isDerived = base.diffIds.every((id, at) => image.rootfs.diff_ids[at] === id)
+  const isDerived = base.diffIds.every((id, at) => image.rootfs.diff_ids?.[at] === id)
   const skipped = isDerived ? { layers: base.diffIds.length, history: base.history } : undefined
   const listings: Listing[] = []
   for (const { name, bytes } of layers.slice(skipped?.layers))
@@ -91,17 +91,19 @@ async function openArchive(archive: string): Promise<OpenArchive> {
   }
   const [manifest] = JSON.parse(at('manifest.json').toString()) as Manifest[]
   const image = JSON.parse(at(manifest!.Config).toString()) as Config
-  return { image, layers: manifest!.Layers.map((name) => ({ name, bytes: at(name) })) }
+  return { image, layers: (manifest!.Layers ?? []).map((name) => ({ name, bytes: at(name) })) }
 }
 
 interface Manifest {
   readonly Config: string
-  readonly Layers: readonly string[]
+  /** null where there are none */
+  readonly Layers: readonly string[] | null
 }
 
 interface Config {
   readonly author?: string
-  readonly rootfs: { readonly diff_ids: readonly string[] }
+  /** null where there are no layers */
+  readonly rootfs: { readonly diff_ids: readonly string[] | null }
   readonly config?: Record<string, unknown>
   readonly history?: readonly { readonly created_by?: string; readonly empty_layer?: boolean }[]
 }

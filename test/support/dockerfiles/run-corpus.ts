@@ -11,6 +11,8 @@ import { readBaseImage, type BaseImage } from './image-facts.ts'
 /** The base in plinth's store, and in an archive that engines load. */
 export interface CorpusBase extends Disposable {
   readonly image: BaseImage
+  /** a directory that goes with it */
+  readonly home: string
   readonly archive: string
   /** for plinth: the store that has it */
   readonly env: Readonly<Record<string, string>>
@@ -28,7 +30,7 @@ export async function makeBase(command: readonly [string, ...string[]]): Promise
     const argv = ['build', recipe, '-t', baseName, '-o', archive]
     const made = await runProcess([...command, ...argv], { env })
     if (made.code !== 0) throw new Error(made.stderr)
-    return { image: await readBaseImage(archive), archive, env, [Symbol.dispose]: remove }
+    return { image: await readBaseImage(archive), home, archive, env, [Symbol.dispose]: remove }
   } catch (error) {
     remove()
     throw error
@@ -46,6 +48,7 @@ export async function loadBase(base: CorpusBase, { host, client }: DockerEngine)
 /**
  * Builds cases with every builder that knows them, `jobs` cases at a time, and hands over the outcomes by
  * builder as each case is done. What a case fetches is served meanwhile; its address stands as `@URL@`.
+ * Rejects at the end when a builder neither built a case nor said why not.
  */
 export async function buildCases(
   cases: readonly DockerfileCase[],
@@ -55,6 +58,7 @@ export async function buildCases(
 ): Promise<void> {
   await using server = await startFileServer()
   const pending = cases.values()
+  const broken: string[] = []
   const work = async (): Promise<void> => {
     for (const one of pending) {
       const context = mkdtempSync(path.join(tmpdir(), 'context-'))
@@ -68,10 +72,13 @@ export async function buildCases(
           outcomes.set(builder.name, JSON.parse(text) as Outcome)
         }
         onBuilt(one, outcomes)
+      } catch (error) {
+        broken.push(`${one.name}: ${(error as Error).message}`)
       } finally {
         rmSync(context, { recursive: true, force: true })
       }
     }
   }
   await Promise.all(Array.from({ length: jobs }, work))
+  if (broken.length > 0) throw new Error(broken.join('\n'))
 }
