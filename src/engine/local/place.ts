@@ -61,7 +61,7 @@ export class Destination {
     const linked = new Map<string, string>()
     for (const { below, entry } of selection.entries) {
       const { path: from, ...rest } = entry
-      const to = posix.join(path, below)
+      const to = below === '' ? path : posix.join(path, below)
       if (rest.type === 'directory') {
         this.#directory(to, { ...rest, path: to, ...this.#metadata(rest, options) }, below === '')
         continue
