@@ -121,8 +121,8 @@ async function openBuilders(
   if (asked.includes('recent')) builders.push(dockerBuilder('recent', await open(tree), base.image))
   if (asked.includes('labs')) {
     const place = ['root', 'runroot'].flatMap((name) => [`--${name}`, path.join(base.home, name)])
-    const words = [...prefixOf(tree), 'buildah', '--storage-driver', 'vfs', ...place]
-    const buildah = [words[0]!, ...words.slice(1)] as const
+    const started = [...prefixOf(tree), 'buildah', '--storage-driver', 'vfs', ...place]
+    const buildah = [started[0]!, ...started.slice(1)] as const
     const pulled = await runProcess([...buildah, 'pull', `docker-archive:${base.archive}`])
     if (pulled.code !== 0) throw new ScriptError(pulled.stderr)
     builders.push(buildahBuilder(buildah, base.image))

@@ -99,9 +99,9 @@ function step({ createdBy, empty }: HistoryFact, style: Style): string {
 }
 
 /** BuildKit lists the ports of an EXPOSE in the order of a hash table, another one at every run. */
-function withSortedPorts(text: string): string {
-  const [, ports] = /^EXPOSE \[(.*)\]$/.exec(text) ?? []
-  return ports === undefined ? text : `EXPOSE [${ports.split(' ').toSorted().join(' ')}]`
+function withSortedPorts(entry: string): string {
+  const [, ports] = /^EXPOSE \[(.*)\]$/.exec(entry) ?? []
+  return ports === undefined ? entry : `EXPOSE [${ports.split(' ').toSorted().join(' ')}]`
 }
 
 /** What each layer changes in what the layers below it are. */
