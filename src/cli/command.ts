@@ -26,6 +26,14 @@ export interface BuildOptions extends RecipeOptions {
   readonly tag?: readonly string[] | undefined
   readonly output?: readonly string[] | undefined
   readonly load?: true | undefined
+  /** of a Dockerfile */
+  readonly file?: string | undefined
+  readonly buildArg?: readonly string[] | undefined
+  readonly target?: string | undefined
+  readonly network?: 'none' | 'host' | undefined
+  readonly secret?: readonly string[] | undefined
+  readonly ssh?: readonly string[] | undefined
+  readonly label?: readonly string[] | undefined
   /** commander's name for `--no-cache` */
   readonly cache: boolean
 }

@@ -1,105 +1,36 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { isPlinthError, PlinthError } from '../errors.ts'
-import { createHttp } from '../http/client.ts'
-import type { Proxies } from '../http/proxy.ts'
-import { patience } from '../http/retry.ts'
-import { build, type BuildDeps } from '../pipeline/build.ts'
-import { plan } from '../pipeline/plan.ts'
-import type { Plan } from '../plan.ts'
-import { nativeExecutor } from '../executor/native/executor.ts'
-import { resolveRecipe, type ResolvedRecipe } from '../recipe/resolve.ts'
-import { openStore } from '../store/store.ts'
-import type { StageDeps, StageRequest, Stages } from './stages.ts'
+import type { Image } from '../image.ts'
+import type { Stages } from './stages.ts'
+import { sourceDateEpoch } from './surrounding-values.ts'
+import { openTools } from './tools.ts'
 
-/** The real pipeline, with everything it needs from this machine. */
+/** The real pipeline, with everything it needs from this machine. Each part is loaded when it is asked for. */
 export const stages: Stages = {
   async plan(request, deps) {
-    return planOf(await resolved(request), await opened(deps), deps)
+    const { planRecipe } = await import('./recipe-build.ts')
+    return planRecipe(request, await openTools(deps), deps)
   },
   async build(request, deps) {
-    const recipe = await resolved(request)
-    const tools = await opened(deps)
-    const { instructions } = recipe
-    const planned = await planOf(recipe, tools, deps)
-    const made = build({ ...request, plan: planned, instructions }, tools)
-    const { image, digest, cached } = await made.catch(async (error: unknown) => {
-      const again = await renewed(planned, error, () => planOf(recipe, tools, deps, true))
-      return build({ ...request, plan: again, instructions }, tools)
-    })
-    const size = image.layers.reduce((sum, layer) => sum + layer.size, 0)
-    return { digest, size, cached }
+    const { buildRecipe } = await import('./recipe-build.ts')
+    const { image, digest, cached } = await buildRecipe(request, await openTools(deps), deps)
+    return { digest, size: sizeOf(image), cached }
+  },
+  async buildDockerfile(request, deps) {
+    const tools = await openTools(deps)
+    const { buildDockerfile } = await import('../pipeline/dockerfile.ts')
+    const { baseImage } = await import('./base-image.ts')
+    const given = request.buildArgs.get('SOURCE_DATE_EPOCH')
+    const { image, digest, cached } = await buildDockerfile(
+      {
+        ...request,
+        epoch: sourceDateEpoch(given === undefined ? deps.env : { SOURCE_DATE_EPOCH: given }),
+        base: (source, platform) => baseImage(source, platform, request, tools, deps),
+      },
+      tools,
+    )
+    return { digest, size: sizeOf(image), cached }
   },
 }
 
-function planOf(
-  recipe: ResolvedRecipe,
-  tools: BuildDeps,
-  { now, env }: StageDeps,
-  fresh = false,
-): Promise<Plan> {
-  return plan(recipe, { ...tools, now, epoch: sourceDateEpoch(env), fresh })
-}
-
-/**
- * Another plan for one whose packages are not what its indexes say: mirrors of apk drop packages with the index
- * that had them, and a cache on the way may still give out that. Throws `error` when the mirror itself says the same.
- */
-async function renewed(planned: Plan, error: unknown, replan: () => Promise<Plan>): Promise<Plan> {
-  const isAtOdds = isPlinthError(error, 'HTTP_STATUS', 'DIGEST_MISMATCH', 'SIZE_MISMATCH')
-  if (planned.distribution !== 'apk' || !isAtOdds) throw error
-  const again = await replan()
-  const digests = ({ sources }: Plan): string => sources.map(({ digest }) => digest).join()
-  if (digests(again) === digests(planned)) throw error
-  return again
-}
-
-/** The recipe with every decision taken, checks skipped on the command line included. */
-async function resolved(request: StageRequest): Promise<ResolvedRecipe> {
-  const recipe = await resolveRecipe(request.recipe, request)
-  const { rootfs } = recipe
-  // an index of apk says neither what it is of nor how long it is good: there is nothing to skip
-  if (rootfs.kind === 'apk') return recipe
-  const skip = [...new Set([...rootfs.skip, ...request.skip])].toSorted()
-  return { ...recipe, rootfs: { ...rootfs, skip } }
-}
-
-async function opened({ store: root, emit, signal, now, uid, env }: StageDeps): Promise<BuildDeps> {
-  const store = await openStore(root)
-  return {
-    store,
-    emit,
-    signal,
-    executor: nativeExecutor({ store, emit, uid, path: env['PATH'] ?? '' }),
-    http: createHttp({ proxies: proxiesOf(env) }),
-    retry: {
-      ...patience,
-      now,
-      random: Math.random,
-      sleep: async (milliseconds, until) => {
-        await sleep(milliseconds, undefined, { signal: until })
-      },
-    },
-  }
-}
-
-/** SOURCE_DATE_EPOCH (reproducible-builds.org): the time to give the image. Throws `USAGE` when it is no time. */
-export function sourceDateEpoch(env: StageDeps['env']): number | undefined {
-  const text = env['SOURCE_DATE_EPOCH']
-  if (!text) return undefined
-  if (/^[0-9]{1,12}$/.test(text)) return Number(text)
-  throw new PlinthError('USAGE', `SOURCE_DATE_EPOCH is '${text}', which is not seconds since 1970`)
-}
-
-/** `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, lower case first, as curl reads them. */
-export function proxiesOf(env: StageDeps['env']): Proxies {
-  const named = (name: string): string | undefined =>
-    env[name] || env[name.toUpperCase()] || undefined
-  return {
-    // HTTP_PROXY in capitals can be set by a request's header where plinth runs behind CGI
-    http: env['http_proxy'] || named('all_proxy'),
-    https: named('https_proxy') ?? named('all_proxy'),
-    bypass: named('no_proxy')
-      ?.split(',')
-      .map((host) => host.trim()),
-  }
+function sizeOf(image: Image): number {
+  return image.layers.reduce((sum, layer) => sum + layer.size, 0)
 }

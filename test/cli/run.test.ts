@@ -54,6 +54,7 @@ async function plinth(
           Object.assign(asked, { request, deps })
           return Promise.resolve({ digest: sha256(''), size: 5, cached: false })
         },
+        buildDockerfile: () => Promise.reject(new Error('a recipe is no Dockerfile')),
         ...stages,
       }),
   })
@@ -191,6 +192,7 @@ describe('plinth build', () => {
             controller.abort(reason)
             throw new Error('premature close')
           },
+          buildDockerfile: () => Promise.reject(new Error('a recipe is no Dockerfile')),
         }),
     })
     expect({ code, stderr: io.stderr.text }).toEqual({
