@@ -23,6 +23,10 @@ const docker: Readonly<Record<string, string>> = {
   'faults: a hostile run cannot mount, rename the machine or turn the kernel’s knobs':
     'PID 1 is the run itself',
   'mounts: no device can be opened in one': '/dev/zero is allowed',
+  'written entries are seen by runs, stay in the tree and count as changes':
+    'an empty sys is what Docker makes, too',
+  'mounts: files in memory with their owners, gone afterwards':
+    'what was made to mount on can be seen by later runs',
   'mounts: a socket of this machine': 'an engine may be elsewhere',
   'mounts: a tree, all of it or a part, read only or written to in vain': 'a volume is a directory',
   'mounts: targets follow links inside the tree and nowhere else':
