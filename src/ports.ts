@@ -69,7 +69,9 @@ export interface RunRequest {
 }
 
 export interface ExitStatus {
+  /** as a shell tells it: 128 and its number for a signal */
   readonly code: number
+  /** the signal of such a code */
   readonly signal?: string | undefined
 }
 

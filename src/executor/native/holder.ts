@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PlinthError } from '../../errors.ts'
+import type { Readable, Writable } from 'node:stream'
 import type { Emit } from '../../events.ts'
+import { endedByItself, openAgent, type Agent } from './agent.ts'
 import { startError } from './diagnose.ts'
 import type { IdMap } from './ids.ts'
 import { lineSource } from './lines.ts'
-import { closed, runTool, tailOf, type Finished, type RunOptions } from './process.ts'
+import { closed, tailOf } from './process.ts'
 import { initScript, superviseScript, viewScript } from './scripts.ts'
 import type { Place } from './scratch.ts'
 import type { Tools } from './tools.ts'
@@ -24,17 +25,11 @@ export interface HolderDeps {
  * The processes that hold a workspace's namespaces. They live on a pipe from this process: when it ends,
  * however it ends, the kernel ends all that runs inside and takes the mounts down.
  */
-export interface Holder {
+export interface Holder extends Pick<Agent, 'tool' | 'start'> {
   readonly ids: IdMap
   readonly tools: Tools
   /** the workspace's directory, through /proc, for this process */
   readonly visible: string
-  /** Runs a host program in the host's view of the namespaces, in `cwd` below the workspace's directory. */
-  tool(
-    argv: readonly string[],
-    cwd: string,
-    options?: Omit<RunOptions, 'env' | 'inputFifo'>,
-  ): Promise<Finished>
   /** Mounts what is in `lower` as `merged` and makes the view: once. */
   mount(storage: 'overlay' | 'copy'): Promise<Mounted>
   /** A second view, with the host's network; `resolv.conf` and `hosts` are in `io`. */
@@ -66,7 +61,7 @@ export async function openHolder(
   const directory = join(place.scratch, place.name)
   // gid 5 is tty everywhere
   const view = [directory, fstab(join(directory, 'merged')), ids.kind === 'single' ? '' : ',gid=5']
-  const env = { ...tools.env, init: initScript, view: viewScript }
+  const env = { ...tools.environment, init: initScript, view: viewScript }
   const namespaces = ['--mount', '--ipc', '--uts', '--']
   const memory = place.memory === undefined ? '' : String(place.memory)
   const storage = [place.scratch, memory, place.name, hostname]
@@ -84,52 +79,53 @@ export async function openHolder(
       ...view.slice(1),
       ...place.dead,
     ],
-    { env, cwd: '/', detached: true, stdio: ['pipe', 'pipe', 'pipe'] },
+    // the agent's requests, what PID 1 says, errors, what PID 1 is told, the agent's replies
+    { env, cwd: '/', detached: true, stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'] },
   )
   const end = closed(child)
   const said = tailOf(child.stderr)
-  child.stdin.on('error', () => {})
+  const [wake, , , control, replies] = child.stdio as unknown as Pipes
+  const hangUp = (): void => {
+    wake.destroy()
+    control.destroy()
+  }
+  for (const stream of [wake, control]) stream.on('error', () => {})
   const lines = lineSource(child.stdout)
   const first = await lines.next()
   identity.release()
   const init = /^init ([0-9]+)$/.exec(first ?? '')?.[1]
   if (init === undefined) {
-    child.stdin.destroy()
+    hangUp()
     await end
     throw await startError(said())
   }
 
-  const keep = ids.kind === 'single' ? ['--preserve-credentials'] : []
-  const user = ids.kind === 'none' ? [] : ['--user', ...keep]
-  const entering = (pid: string | number): string[] => [
-    tools.nsenter,
-    '--target',
-    String(pid),
-    ...user,
-    '--mount',
-  ]
-  const within = ['--ipc', '--uts', `--pid=/proc/${init}/ns/pid`]
   const visible = `/proc/${child.pid}/root${directory}`
-  /** The words that lead into a view whose process is `pid`, once its old root is off. */
+  let agent: Agent
+  try {
+    agent = openAgent({ io: join(visible, 'io'), wake, replies, said })
+  } catch (error) {
+    hangUp()
+    await end
+    throw error
+  }
+  const within = ['--ipc', '--uts', `--pid=/proc/${init}/ns/pid`]
+  /** The words that lead the agent into a view whose process is `pid`, once its old root is off. */
   const uncovered = async (pid: string, ...more: readonly string[]): Promise<string[]> => {
-    const off = [...entering(pid), '--', tools.umount, '-l', '/']
-    const { code, stderr } = await runTool(off, { env: tools.env })
+    const entering = [tools.nsenter, '--target', pid, '--mount']
+    const { code, stderr } = await agent.tool([...entering, '--', tools.umount, '-l', '/'], '.')
     if (code !== 0) throw await startError(stderr)
-    return [...entering(pid), ...within, ...more, '--root=/', `--wd=/proc/${pid}/root`, '--']
+    return [...entering, ...within, ...more, '--root=/', `--wd=/proc/${pid}/root`, '--']
   }
 
   return {
     ids,
     tools,
     visible,
-    tool: (argv, cwd, options = {}) =>
-      runTool([...entering(child.pid!), ...within, `--wd=${join(visible, cwd)}`, '--', ...argv], {
-        ...options,
-        inputFifo: `${visible}/io/input`,
-        env: tools.env,
-      }),
+    tool: (argv, cwd, options) => agent.tool(argv, cwd, options),
+    start: (argv, stdin) => agent.start(argv, stdin),
     async mount(wanted) {
-      child.stdin.write(`${wanted === 'copy' ? 'copy' : overlayOptions(ids)}\n`)
+      control.write(`${wanted === 'copy' ? 'copy' : overlayOptions(ids)}\n`)
       const answer = await lines.next()
       if (answer === undefined) throw await startError(said())
       const { stubs } = await viewReady(lines, said)
@@ -141,25 +137,31 @@ export async function openHolder(
     },
     async hostView() {
       const start = [tools.unshare, '--mount', '--', tools.sh, '-c', 'eval "$view"', 'plinth']
-      const argv = [...entering(child.pid!), ...within, '--', ...start, 'host', ...view]
+      // from outside: into the user namespace first
+      const keep = ids.kind === 'single' ? ['--preserve-credentials'] : []
+      const user = ids.kind === 'none' ? [] : ['--user', ...keep]
+      const entering = [tools.nsenter, '--target', String(child.pid), ...user, '--mount']
+      const argv = [...entering, ...within, '--', ...start, 'host', ...view]
       const started = await startView(argv, env)
       return { ...started, enter: await uncovered(started.pid!) }
     },
     async killAll() {
-      child.stdin.write('\n')
-      if ((await lines.next()) === undefined) {
-        throw new PlinthError('IO', `the workspace ended by itself: ${said() || 'it was killed'}`, {
-          hint: 'look for the out-of-memory killer in the system log',
-        })
-      }
+      control.write('\n')
+      if ((await lines.next()) === undefined) throw endedByItself(said())
     },
-    kill: () => child.stdin.destroy(),
+    kill() {
+      agent.abandon()
+      hangUp()
+    },
     async close() {
-      child.stdin.destroy()
+      agent.close()
+      hangUp()
       await end
     },
   }
 }
+
+type Pipes = readonly [Writable, Readable, Readable, Writable, Readable]
 
 /** The trusted.* attributes overlayfs marks its files with are for the host's root only (overlayfs.rst). */
 function overlayOptions(ids: IdMap): string {

@@ -37,7 +37,7 @@ export async function probeNative(deps: NativeDeps): Promise<readonly Finding[]>
 /** The host's programs, and that tar is the one whose options are used. */
 export async function probePrograms(deps: Pick<NativeDeps, 'path'>): Promise<readonly Finding[]> {
   const tools = await findTools(deps.path)
-  const { stdout } = await runTool([tools.tar, '--version'], { env: tools.env, output: 'keep' })
+  const { stdout } = await runTool([tools.tar, '--version'], tools.environment)
   if (!stdout.toString().includes('GNU tar')) {
     const hint = 'install GNU tar: apt install tar, or apk add tar'
     return [{ name: 'programs', state: 'failed', detail: `${tools.tar} is not GNU tar`, hint }]

@@ -1,12 +1,8 @@
-import { spawn } from 'node:child_process'
-import { closeSync, constants, openSync, writeFileSync } from 'node:fs'
-import { Socket } from 'node:net'
+import { writeFileSync } from 'node:fs'
 import { constants as system } from 'node:os'
-import process from 'node:process'
 import type { ExitStatus, RunRequest } from '../../ports.ts'
 import type { Holder } from './holder.ts'
 import { eachLine } from './lines.ts'
-import { processStatus } from './status.ts'
 import type { View } from './view.ts'
 
 /** Docker's default capabilities (moby, oci/caps/defaults.go). */
@@ -34,11 +30,9 @@ const capabilities = [
 const steering =
   /^(LD_|GLIBC_TUNABLES$|MALLOC_|LIBMOUNT_|LIBBLKID_|GCONV_PATH$|LOCPATH$|NLSPATH$|GETCONF_DIR$|HOSTALIASES$|LOCALDOMAIN$|RES_OPTIONS$|RESOLV_|TZDIR$|TMPDIR$|NIS_PATH$|OPENSSL_|POSIXLY_CORRECT$)/
 
-const fileMask = 0o022
-
 /**
  * Runs one process in a view and waits until it and everything it left behind has ended. `cwd` has no
- * symbolic link in it. The process gets real pipes, so that it can open /dev/stdout and its like.
+ * symbolic link in it. The process gets real pipes (Node's are sockets), so that it can open /dev/stdout and its like.
  */
 export async function runIn(
   holder: Holder,
@@ -46,66 +40,56 @@ export async function runIn(
   request: RunRequest & { readonly cwd: string },
 ): Promise<ExitStatus> {
   const { uid, gid, groups } = request.user ?? { uid: 0, gid: 0 }
-  const direct: Record<string, string> = {}
+  const direct: string[] = []
   const inside: string[] = []
-  for (const [name, value] of Object.entries(request.env)) {
-    if (steering.test(name)) inside.push(`${name}=${value}`)
-    else direct[name] = value
-  }
+  for (const [name, value] of Object.entries(request.env))
+    (steering.test(name) ? inside : direct).push(`${name}=${value}`)
   const limits = [
     '--inh-caps=-all',
     `--bounding-set=-all,${capabilities.map((name) => `+${name}`).join(',')}`,
     ...groupOptions(holder, gid, groups),
   ]
   const change = ['--root=.', `--wd=${request.cwd}`, ...(uid === 0 ? [] : [`--setuid=${uid}`])]
-  const env = inside.length > 0 ? ['/usr/bin/env', ...inside] : []
-  const [command = '', ...args] = [
+  const { tools } = holder
+  const inherited = [tools.env, '-i', ...direct]
+  const limited = [tools.setpriv, ...limits, '--']
+  const moved = [tools.nsenter, ...change, '--']
+  const words = [
+    ...inherited,
+    // a signal to its process group must not reach the agent
+    tools.setsid,
     ...view.enter,
-    holder.tools.setpriv,
-    ...limits,
-    '--',
-    holder.tools.nsenter,
-    ...change,
-    '--',
-    ...env,
+    ...limited,
+    ...moved,
+    ...(inside.length > 0 ? ['/usr/bin/env', ...inside] : []),
     ...request.argv,
   ]
-  const stdout = pipe(`${holder.visible}/io/stdout`)
-  const stderr = pipe(`${holder.visible}/io/stderr`)
-  const stdin: number | 'ignore' =
-    request.stdin === undefined ? 'ignore' : inputFile(holder, request.stdin)
-  const restore = await setUmask()
-  const child = spawn(command, args, {
-    env: direct,
-    cwd: '/',
-    detached: true,
-    stdio: [stdin, stdout.write, stderr.write],
-  })
-  restore()
-  for (const fd of [stdin, stdout.write, stderr.write]) if (typeof fd === 'number') closeSync(fd)
-
+  if (request.stdin !== undefined) writeFileSync(`${holder.visible}/io/stdin`, request.stdin)
+  using job = holder.start(words, request.stdin === undefined ? 'none' : 'file')
   const { onLine } = request
   const output = Promise.all([
-    eachLine(stdout.read, (line) => onLine?.('stdout', line)),
-    eachLine(stderr.read, (line) => onLine?.('stderr', line)),
+    eachLine(job.stdout, (line) => onLine?.('stdout', line)),
+    eachLine(job.stderr, (line) => onLine?.('stderr', line)),
   ])
-  try {
-    const status = await new Promise<ExitStatus>((resolve, reject) => {
-      child.once('error', reject)
-      child.once('exit', (code, signal) =>
-        resolve(
-          signal === null ? { code: code ?? 0 } : { code: 128 + system.signals[signal], signal },
-        ),
-      )
-    })
-    await holder.killAll()
-    await output
-    return status
-  } finally {
-    stdout.read.destroy()
-    stderr.read.destroy()
-  }
+  const status = statusOf(await job.code)
+  await holder.killAll()
+  job.finish()
+  await output
+  return status
 }
+
+/** Of a process that was ended by a signal a shell tells 128 and its number. */
+function statusOf(code: number): ExitStatus {
+  const signal = signals.get(code - 128)
+  return signal === undefined ? { code } : { code, signal }
+}
+
+/** Of the names of one signal that which comes first. */
+const signals = new Map(
+  Object.entries(system.signals)
+    .map(([name, number]) => [number, name] as const)
+    .toReversed(),
+)
 
 /** setpriv(1) sets the groups while it still may; the user is changed last, after the root was. */
 function groupOptions(
@@ -116,29 +100,4 @@ function groupOptions(
   // setgroups(2) is denied where a user mapped a single id
   if (ids.kind === 'single') return gid === 0 ? [] : [`--regid=${gid}`, '--keep-groups']
   return [`--regid=${gid}`, groups.length > 0 ? `--groups=${groups.join(',')}` : '--clear-groups']
-}
-
-/** A pipe through a FIFO: Node's own are sockets, which cannot be opened through /proc/self/fd. */
-function pipe(path: string): { readonly read: Socket; readonly write: number } {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  const write = openSync(path, constants.O_WRONLY)
-  return { read: new Socket({ fd, readable: true, writable: false }), write }
-}
-
-/** Standard input as a file that is read from its beginning. */
-function inputFile(holder: Holder, bytes: Uint8Array): number {
-  const path = `${holder.visible}/io/stdin`
-  writeFileSync(path, bytes)
-  return openSync(path, 'r')
-}
-
-/**
- * A child inherits the umask, and nothing between here and the process could change it without touching
- * its environment. The caller's is back before anything else happens in this thread.
- */
-async function setUmask(): Promise<() => void> {
-  const { umask } = await processStatus()
-  if (umask === fileMask) return () => {}
-  const before = process.umask(fileMask)
-  return () => void process.umask(before)
 }

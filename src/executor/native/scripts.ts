@@ -32,9 +32,33 @@ resolve() {
 }
 `
 
+/** Prints, each ended by NUL, `d` (a directory), `o` (something else) or `-` (nothing) and the resolved path of every argument. */
+const resolvedFunction = `
+resolved() {
+  for path do
+    resolve "$path" || return 44
+    if [ -d "$at" ]; then kind=d; elif [ -e "$at" ]; then kind=o; else kind=-; fi
+    printf '%s%s\\0' "$kind" "$at"
+  done
+}
+`
+
+/** Prints the bytes of a file below the current directory; 44 when there is no such file. */
+const contentFunction = `
+content() {
+  resolve "$1" || return 44
+  [ -f "$at" ] || return 44
+  exec cat -- "$at"
+}
+`
+
 /**
  * The supervisor: owns the private mount, ipc and uts namespaces, keeps the host's view of files, starts
- * PID 1 and cleans up behind it, also when plinth was killed (PID 1 ends when standard input does).
+ * PID 1 and cleans up behind it, also when plinth was killed (PID 1 ends when its input does, and so does this).
+ * Until then it is the agent: for every line on standard input it does what `io/request` sets as its arguments
+ * and writes the exit code to file descriptor 4; `ready` before that when it has opened `io/input`.
+ * PID 1 reads file descriptor 3 and has standard output to itself.
+ *
  * `$1` scratch directory, `$2` bytes of memory to use or empty for disk, `$3` name of the workspace,
  * `$4` hostname, `$5` root of the view as fstab(5) writes it, `$6` further devpts options, the rest: what
  * dead runs left. The scripts of PID 1 are in the environment, to keep its command line short.
@@ -54,9 +78,37 @@ fi
 cd -- "$name"
 mkdir lower upper work merged io
 mkfifo -m 666 io/stdout io/stderr io/input
+: >io/request
 printf '%s\\n' "$hostname" 2>/dev/null >/proc/sys/kernel/hostname || hostname "$hostname"
 status=0
-unshare --pid --fork --kill-child -- sh -c 'eval "$init"' plinth "$PWD" "$root" "$pts" || status=$?
+unshare --pid --fork --kill-child -- sh -c 'eval "$init"' plinth "$PWD" "$root" "$pts" <&3 3<&- 4>&- &
+exec >/dev/null 3<&-
+io=$PWD/io
+${resolveFunction}${resolvedFunction}${contentFunction}
+# one of the host's programs, or a function of these, in a directory below the workspace's
+tool() {
+  cd -- "$1" || return
+  shift
+  case $1 in /*) exec "$@" ;; *) "$@" ;; esac
+}
+# plinth may be gone when something ends; what starts here takes a closed pipe as it always does
+trap : PIPE
+while read -r _; do
+  . "$io/request"
+  do=$1 from=$2
+  shift 2
+  case $from in none) in=/dev/null ;; file) in=$io/stdin ;; input) in=$io/input ;; esac
+  code=0
+  # with file descriptor 5 opening waits for nobody, should plinth be gone
+  (
+    if [ "$from" = input ]; then echo ready >&4; fi
+    exec 4>&-
+    case $do in tool) tool "$@" ;; run) exec "$@" ;; esac
+  ) 5<>"$in" <"$in" 5<>"$io/stdout" >"$io/stdout" 5<>"$io/stderr" 2>"$io/stderr" 5<&- || code=$?
+  echo "$code" 2>/dev/null >&4 || break
+done
+exec 4>&-
+wait "$!" || status=$?
 if [ -z "$bytes" ]; then
   umount -l merged 2>/dev/null || :
   cd /
@@ -201,24 +253,6 @@ while :; do
   else
     exit 0
   fi
-done
-`
-
-/** Prints the bytes of a file below the current directory; exit 44 when there is no such file. `$1` path. */
-export const readScript = `
-${resolveFunction}
-resolve "$1" || exit 44
-[ -f "$at" ] || exit 44
-exec cat -- "$at"
-`
-
-/** Prints, each ended by NUL, `d` (a directory), `o` (something else) or `-` (nothing) and the resolved path of every argument. */
-export const resolveScript = `
-${resolveFunction}
-for path do
-  resolve "$path" || exit 44
-  if [ -d "$at" ]; then kind=d; elif [ -e "$at" ]; then kind=o; else kind=-; fi
-  printf '%s%s\\0' "$kind" "$at"
 done
 `
 

@@ -5,7 +5,6 @@ export interface ProcessStatus {
   /** the effective capabilities hold CAP_SYS_ADMIN */
   readonly sysAdmin: boolean
   readonly gid: number
-  readonly umask: number | undefined
   /** system calls are filtered */
   readonly seccomp: boolean
 }
@@ -15,11 +14,9 @@ export async function processStatus(): Promise<ProcessStatus> {
   const text = await readFile('/proc/self/status', 'latin1')
   const field = (name: string): string | undefined =>
     new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(text)?.[1]
-  const umask = field('Umask')
   return {
     sysAdmin: (BigInt(`0x${field('CapEff') ?? '0'}`) & (1n << 21n)) !== 0n,
     gid: Number(field('Gid') ?? 0),
-    umask: umask === undefined ? undefined : Number.parseInt(umask, 8),
     seccomp: field('Seccomp') === '2',
   }
 }

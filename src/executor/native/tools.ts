@@ -9,6 +9,8 @@ const packages = {
   unshare: ['util-linux', 'util-linux-misc'],
   nsenter: ['util-linux', 'util-linux-misc'],
   setpriv: ['util-linux', 'setpriv'],
+  setsid: ['util-linux', 'util-linux-misc'],
+  env: ['coreutils', 'coreutils'],
   mount: ['mount', 'mount'],
   umount: ['mount', 'umount'],
   pivot_root: ['util-linux', 'util-linux-misc'],
@@ -22,7 +24,7 @@ export type Tool = keyof typeof packages
 export interface Tools extends Readonly<Record<Tool, string>> {
   /** both or neither: the setuid helpers that write id maps (shadow's newuidmap(1)) */
   readonly mappers: { readonly uid: string; readonly gid: string } | undefined
-  readonly env: Readonly<Record<string, string>>
+  readonly environment: Readonly<Record<string, string>>
 }
 
 const systemPath: readonly string[] = ['/usr/sbin', '/usr/bin', '/sbin', '/bin']
@@ -64,6 +66,6 @@ export async function findTools(path: string, system = systemPath): Promise<Tool
   return {
     ...(Object.fromEntries(names.map((name, i) => [name, found[i]])) as Record<Tool, string>),
     mappers: uid !== undefined && gid !== undefined ? { uid, gid } : undefined,
-    env: { PATH: directories.join(':'), LC_ALL: 'C' },
+    environment: { PATH: directories.join(':'), LC_ALL: 'C' },
   }
 }

@@ -50,7 +50,12 @@ export async function openIdentity(deps: IdentityDeps): Promise<Identity> {
   const waiter = spawn(
     deps.tools.unshare,
     ['--user', '--', deps.tools.sh, '-c', 'echo; read -r _ || :'],
-    { env: { ...deps.tools.env }, cwd: '/', detached: true, stdio: ['pipe', 'pipe', 'pipe'] },
+    {
+      env: { ...deps.tools.environment },
+      cwd: '/',
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    },
   )
   const end = closed(waiter)
   const said = tailOf(waiter.stderr)
@@ -121,7 +126,7 @@ async function writeMaps(
     [newuidmap, pid, ...mapArguments(uids)],
     [newgidmap, pid, ...mapArguments(gids)],
   ]) {
-    const { code, stderr } = await runTool(argv, { env: tools.env })
+    const { code, stderr } = await runTool(argv, tools.environment)
     if (code !== 0) return stderr || `${argv[0]} failed`
   }
   return undefined

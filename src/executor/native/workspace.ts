@@ -11,7 +11,6 @@ import { extract } from './extract.ts'
 import type { Holder, Mounted } from './holder.ts'
 import { hostNetworkFiles } from './network.ts'
 import { resolveIn } from '../../rootfs/tree.ts'
-import { readScript, resolveScript } from './scripts.ts'
 import { runIn } from './run.ts'
 
 /** What an open workspace is made of. */
@@ -33,6 +32,8 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
   const stubs = new Set(mounted.view.stubs)
   /** nothing has happened in it yet: where paths lead can be told from the base */
   let pristine = true
+  /** what is known of paths, while nothing happens in it */
+  const known = new Map<string, Resolved>()
   let queue: Promise<unknown> = Promise.resolve()
   let disposed: Promise<void> | undefined
 
@@ -59,12 +60,15 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
 
   /** Where paths are once links are followed inside the tree, and what is there. */
   const resolve = async (paths: readonly string[]): Promise<readonly Resolved[]> => {
-    if (paths.length === 0) return []
-    const { code, stderr, stdout } = await holder.tool(
-      [holder.tools.sh, '-c', resolveScript, 'resolve', ...paths],
-      'merged',
-      { output: 'keep' },
-    )
+    const asked = [...new Set(paths)].filter((path) => !known.has(path))
+    if (asked.length > 0)
+      for (const [i, found] of (await ask(asked)).entries()) known.set(asked[i]!, found)
+    return paths.map((path) => known.get(path)!)
+  }
+
+  const ask = async (paths: readonly string[]): Promise<readonly Resolved[]> => {
+    const argv = ['resolved', ...paths]
+    const { code, stderr, stdout } = await holder.tool(argv, 'merged', { output: 'keep' })
     if (code !== 0) throw loop(paths.join(', '), stderr)
     return stdout
       .toString()
@@ -92,6 +96,7 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
       inTurn(async (): Promise<ExitStatus> => {
         const inside = { ...request, cwd: await workingDirectory(request.cwd ?? '/') }
         pristine = false
+        known.clear()
         if (request.network !== 'host') return runIn(holder, mounted.view, inside)
         await hostNetworkFiles(`${holder.visible}/io`, hostname)
         const view = await holder.hostView()
@@ -105,11 +110,9 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
 
     read: (path) =>
       inTurn(async () => {
-        const { code, stderr, stdout } = await holder.tool(
-          [holder.tools.sh, '-c', readScript, 'read', path],
-          'merged',
-          { output: 'keep' },
-        )
+        const { code, stderr, stdout } = await holder.tool(['content', path], 'merged', {
+          output: 'keep',
+        })
         if (code === 44) return undefined
         if (code !== 0) throw new PlinthError('IO', `cannot read '${path}': ${stderr}`)
         return stdout
@@ -135,6 +138,7 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
         const places = new Map(names.map((name, i) => [name, found[i]!]))
         const resolved = list.map((entry) => moved(entry, places))
         pristine = false
+        known.clear()
         await extract(holder, resolved, { into: 'merged', contents })
         // what was only there to mount on is somebody's own now
         for (const { path } of resolved) stubs.delete(path)
