@@ -20,7 +20,16 @@ import {
 import { needs } from '../support/needs.ts'
 import { builtPlinth } from '../support/plinth.ts'
 
-const programs = ['linux', 'root', 'user-namespaces', 'busybox', 'bzip2', 'xz', 'zstd'] as const
+const programs = [
+  'linux',
+  'root',
+  'user-namespaces',
+  'busybox',
+  'bzip2',
+  'git',
+  'xz',
+  'zstd',
+] as const
 const corpus = readCorpus()
 
 /** Every n-th case, which is one of every sort. */
