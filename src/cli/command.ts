@@ -13,19 +13,35 @@ export interface CommandContext {
 }
 
 /** Options of every command that works on a recipe. */
-export interface RecipeOptions {
+export interface RecipeOptions extends WorkOptions {
   readonly param?: readonly string[] | undefined
   readonly platform?: string | undefined
   readonly skip?: readonly string[] | undefined
-  readonly store?: string | undefined
-  readonly progress: ProgressMode
   readonly json?: true | undefined
 }
 
-export interface BuildOptions extends RecipeOptions {
+/** Options of every command that makes an image. */
+export interface OutputOptions {
   readonly tag?: readonly string[] | undefined
   readonly output?: readonly string[] | undefined
   readonly load?: true | undefined
+  readonly json?: true | undefined
+}
+
+export interface BuildOptions extends RecipeOptions, OutputOptions {
+  readonly json?: true | undefined
   /** commander's name for `--no-cache` */
   readonly cache: boolean
+}
+
+/** Options of every command that keeps something in the store and shows how far it is. */
+export interface WorkOptions {
+  readonly store?: string | undefined
+  readonly progress: ProgressMode
+}
+
+export interface ImportOptions extends WorkOptions, OutputOptions {
+  readonly change?: readonly string[] | undefined
+  readonly message?: string | undefined
+  readonly platform?: string | undefined
 }

@@ -29,6 +29,10 @@ export const stages: Stages = {
     const size = image.layers.reduce((sum, layer) => sum + layer.size, 0)
     return { digest, size, cached }
   },
+  async import(request, deps) {
+    const { importStage } = await import('./import-stage.ts')
+    return importStage(request, sourceDateEpoch(deps.env), await opened(deps))
+  },
 }
 
 function planOf(

@@ -1,7 +1,7 @@
 import { Argument, Command, CommanderError, Option } from 'commander'
 import { PlinthError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
-import type { BuildOptions, CommandContext, RecipeOptions } from './command.ts'
+import type { BuildOptions, CommandContext, ImportOptions, RecipeOptions } from './command.ts'
 import { progressModes, type ProgressMode } from './render/renderer.ts'
 
 /** A command line that was understood. */
@@ -61,15 +61,7 @@ Examples:
 
 A RECIPE is the path of a module or a bundled name (plinth recipes).`,
     )
-  recipeCommand(program, 'build', 'build an image from a recipe')
-    .addOption(list('-t, --tag <name:tag>', 'name the image (again for more)'))
-    .addOption(
-      list(
-        '-o, --output <where>',
-        'write it: image.tar, layout/, type=rootfs|dir|oci,dest=… (again for more)',
-      ),
-    )
-    .option('--load', 'load it into Docker or Podman')
+  withOutputs(recipeCommand(program, 'build', 'build an image from a recipe'))
     .option('--no-cache', 'do everything again, even if the result is known')
     .action((name: string, options: BuildOptions) => {
       choose(options.progress, async (context) => {
@@ -85,6 +77,34 @@ A RECIPE is the path of a module or a bundled name (plinth recipes).`,
       })
     },
   )
+  withOutputs(program.command('import'))
+    .description('make an image of a tar of a root filesystem, as docker import does')
+    .addArgument(new Argument('<tar>', 'a file, its address (https://…), or - for standard input'))
+    .addArgument(new Argument('[name]', 'what to name the image'))
+    .addOption(
+      list('-c, --change <instruction>', "how it starts: 'CMD bash', 'ENV A=b' (again for more)"),
+    )
+    .option('-m, --message <text>', "the comment in the image's history")
+    .option('--platform <os/arch>', "the tar's platform, if it is not this machine's")
+    .addOption(progressOption())
+    .option('--store <dir>', 'where layers are kept')
+    .option('--json', 'the result as JSON')
+    .addHelpText(
+      'after',
+      `
+The tar may be compressed by gzip, xz, bzip2 or zstd. The same files give the same digest: the image is as old as
+the youngest of them, or SOURCE_DATE_EPOCH, than which then nothing is younger.
+
+Examples:
+  plinth import rootfs.tar.xz my-base:1 --change 'CMD ["/bin/sh"]'
+  tar -C rootfs --numeric-owner -c . | plinth import - my-base:1`,
+    )
+    .action((tar: string, name: string | undefined, options: ImportOptions) => {
+      choose(options.progress, async (context) => {
+        const { importCommand } = await import('./commands/import.ts')
+        return importCommand(tar, name, options, context)
+      })
+    })
   program
     .command('recipes')
     .description('list the bundled recipes and their params')
@@ -120,13 +140,28 @@ function recipeCommand(program: Command, name: string, description: string): Com
     .addOption(
       list('--skip <check>', 'leave a check out, by its name: check/valid-until (again for more)'),
     )
-    .addOption(
-      new Option('--progress <how>', 'how progress is shown')
-        .choices(progressModes)
-        .default('auto'),
-    )
+    .addOption(progressOption())
     .option('--store <dir>', 'where packages and layers are kept')
     .option('--json', 'the result as JSON')
+}
+
+/** Where a command's image goes. */
+function withOutputs(command: Command): Command {
+  return command
+    .addOption(list('-t, --tag <name:tag>', 'name the image (again for more)'))
+    .addOption(
+      list(
+        '-o, --output <where>',
+        'write it: image.tar, layout/, type=rootfs|dir|oci,dest=… (again for more)',
+      ),
+    )
+    .option('--load', 'load it into Docker or Podman')
+}
+
+function progressOption(): Option {
+  return new Option('--progress <how>', 'how progress is shown')
+    .choices(progressModes)
+    .default('auto')
 }
 
 function list(flags: string, description: string): Option {

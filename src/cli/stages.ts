@@ -46,8 +46,31 @@ export interface BuildRequest extends StageRequest {
   readonly noCache: boolean
 }
 
+/** Where the tar of an import comes from. */
+export type ImportSource =
+  | {
+      /** what people call it */
+      readonly name: string
+      readonly chunks: AsyncIterable<Uint8Array>
+      readonly size?: number | undefined
+    }
+  | { readonly url: string }
+
+export interface ImportRequest {
+  readonly source: ImportSource
+  readonly platform: Platform
+  /** instructions of a Dockerfile that change how the image starts */
+  readonly changes: readonly string[]
+  /** default what docker import writes */
+  readonly message?: string | undefined
+  readonly names: readonly Reference[]
+  readonly outputs: readonly Output[]
+  readonly compression: 'gzip' | 'none'
+}
+
 /** The pipeline as far as the command line knows it. */
 export interface Stages {
   plan(request: StageRequest, deps: StageDeps): Promise<Plan>
   build(request: BuildRequest, deps: StageDeps): Promise<BuildSummary>
+  import(request: ImportRequest, deps: StageDeps): Promise<Omit<BuildSummary, 'cached'>>
 }

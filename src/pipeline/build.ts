@@ -9,10 +9,10 @@ import type { Instruction } from '../instruction.ts'
 import type { Reference } from '../reference.ts'
 import { warmLayer, writeLayer, type LayerBlob } from '../rootfs/layer.ts'
 import type { Tree } from '../rootfs/tree.ts'
-import { putImage } from '../store/images.ts'
 import { damageHint } from '../store/failure.ts'
 import { readRecord, writeRecord } from '../store/record.ts'
 import { applyInstructions } from './config.ts'
+import { deliver } from './deliver.ts'
 import type { InstallationDeps } from './install.ts'
 
 /**
@@ -93,18 +93,9 @@ async function finish(
     history: { created, created_by: `plinth build ${plan.recipe}`, comment: historyComment(plan) },
   })
   const image = applyInstructions(base, request.instructions)
-  const { digest } = await putImage(image, request.names, deps)
-  for (const output of request.outputs.slice(written.length)) {
-    deps.signal.throwIfAborted()
-    written.push(
-      await output.write(image, {
-        store: deps.store,
-        names: request.names,
-        emit: deps.emit,
-        signal: deps.signal,
-      }),
-    )
-  }
+  const { store, emit, signal } = deps
+  const toOutputs = { store, emit, signal, names: request.names }
+  const digest = await deliver(image, request.outputs, written, toOutputs)
   return { image, digest, written }
 }
 

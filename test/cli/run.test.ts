@@ -31,6 +31,10 @@ const plan: Plan = {
   files: {},
 }
 
+const notAsked = (): never => {
+  throw new Error('nothing asked for this stage')
+}
+
 interface Ended {
   readonly io: FakeIo
   readonly code: number
@@ -54,6 +58,7 @@ async function plinth(
           Object.assign(asked, { request, deps })
           return Promise.resolve({ digest: sha256(''), size: 5, cached: false })
         },
+        import: notAsked,
         ...stages,
       }),
   })
@@ -191,6 +196,7 @@ describe('plinth build', () => {
             controller.abort(reason)
             throw new Error('premature close')
           },
+          import: notAsked,
         }),
     })
     expect({ code, stderr: io.stderr.text }).toEqual({

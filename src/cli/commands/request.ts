@@ -5,7 +5,7 @@ import { loadRecipe } from '../../recipe/load.ts'
 import { parseParams, readParams } from '../../recipe/params.ts'
 import { skippableChecks, type SkippableCheck } from '../../recipe/rootfs.ts'
 import { openRenderer } from '../render/open.ts'
-import type { CommandContext, RecipeOptions } from '../command.ts'
+import type { CommandContext, RecipeOptions, WorkOptions } from '../command.ts'
 import type { StageDeps, StageRequest } from '../stages.ts'
 import { storePath } from '../surroundings.ts'
 
@@ -27,7 +27,7 @@ export async function readRequest(
 
 /** Runs `work` with progress shown; the terminal is restored whatever happens. */
 export async function withProgress<T>(
-  options: RecipeOptions,
+  options: WorkOptions,
   context: CommandContext,
   work: (deps: StageDeps) => Promise<T>,
 ): Promise<T> {
