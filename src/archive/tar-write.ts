@@ -9,6 +9,12 @@ export type OpenContent = (
   size: number,
 ) => Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 
+/**
+ * Fills `target` with the bytes of a content from `offset` on, at once: one copy less than handing them out.
+ * False when it cannot yet: then it is opened.
+ */
+export type FillContent = (content: Content, offset: number, target: Uint8Array) => boolean
+
 /** Two zero blocks end an archive. */
 export const tarEnd: Uint8Array = new Uint8Array(2 * blockSize)
 
@@ -107,7 +113,11 @@ const plainChunks: ChunkRule = { max: 1024 * 1024, after: () => false }
  */
 export async function* writeTar(
   entries: Iterable<Entry> | AsyncIterable<Entry>,
-  deps: { readonly open: OpenContent; readonly chunks?: ChunkRule | undefined },
+  deps: {
+    readonly open: OpenContent
+    readonly fill?: FillContent | undefined
+    readonly chunks?: ChunkRule | undefined
+  },
 ): AsyncGenerator<Buffer> {
   const rule = deps.chunks ?? plainChunks
   const gather = new Gather(rule.max)
@@ -115,25 +125,34 @@ export async function* writeTar(
   for await (const entry of entries) {
     for (const chunk of gather.add(encodeEntry(entry))) yield chunk
     if (entry.type === 'file' && entry.size > 0) {
-      const body = deps.open(entry.content, entry.size)
+      const { content, size } = entry
       let written = 0
-      if (body instanceof Uint8Array) {
-        written = body.length
-        if (written === entry.size) for (const chunk of gather.add(body)) yield chunk
-      } else {
-        for await (const piece of body) {
+      while (deps.fill && written < size) {
+        const [buffer, at, length] = gather.room(size - written)
+        if (!deps.fill(content, written, buffer.subarray(at, at + length))) break
+        written += length
+        for (const chunk of gather.took(length)) yield chunk
+      }
+      if (written < size) {
+        const body = deps.open(content, size)
+        const filled = written
+        written = 0
+        for await (const piece of body instanceof Uint8Array ? [body] : body) {
+          const start = written
           written += piece.length
-          if (written > entry.size) break
-          for (const chunk of gather.add(piece)) yield chunk
+          if (written > size) break
+          if (written <= filled) continue
+          const more = start < filled ? piece.subarray(filled - start) : piece
+          for (const chunk of gather.add(more)) yield chunk
         }
       }
-      if (written !== entry.size) {
+      if (written !== size) {
         throw new PlinthError(
           'SIZE_MISMATCH',
-          `cannot write '${entry.path}': expected ${entry.size} bytes, got ${written}`,
+          `cannot write '${entry.path}': expected ${size} bytes, got ${written}`,
         )
       }
-      const padding = tarPadding(entry.size)
+      const padding = tarPadding(size)
       if (padding > 0) for (const chunk of gather.add(zeros[padding]!)) yield chunk
     }
     if (rule.after(entry, gather.length)) for (const chunk of gather.flush()) yield chunk
@@ -146,45 +165,61 @@ const zeros = Array.from({ length: blockSize }, (_, length) => new Uint8Array(le
 
 const nothing: readonly Buffer[] = []
 
-/** Gathers pieces into chunks of at most `max` bytes, and gives those that are full. */
+/** Room for what most chunks hold. */
+const usualChunk = 1.25 * 1024 * 1024
+
+/** Gathers bytes into chunks of at most `max`, and gives those that are full: each in a buffer of its own. */
 class Gather {
   length = 0
-  #parts: Uint8Array[] = []
+  #buffer: Buffer
   readonly #max: number
 
   constructor(max: number) {
     this.#max = max
+    this.#buffer = nextBuffer(max)
   }
 
   add(bytes: Uint8Array): readonly Buffer[] {
-    if (this.length + bytes.length < this.#max) {
-      this.#parts.push(bytes)
-      this.length += bytes.length
-      return nothing
-    }
     const full: Buffer[] = []
     let rest = bytes
-    while (this.length + rest.length >= this.#max) {
-      const room = this.#max - this.length
-      this.#parts.push(rest.subarray(0, room))
-      this.length += room
-      rest = rest.subarray(room)
-      full.push(...this.flush())
-    }
-    if (rest.length > 0) {
-      this.#parts.push(rest)
-      this.length += rest.length
+    while (rest.length > 0) {
+      const [buffer, at, length] = this.room(rest.length)
+      buffer.set(length === rest.length ? rest : rest.subarray(0, length), at)
+      const [chunk] = this.took(length)
+      if (chunk !== undefined) full.push(chunk)
+      rest = rest.subarray(length)
     }
     return full
   }
 
+  /** Where the next bytes go, at most `wanted` of them: to be filled and then counted with `took`. */
+  room(wanted: number): readonly [buffer: Buffer, at: number, length: number] {
+    const length = Math.min(wanted, this.#max - this.length)
+    const needed = this.length + length
+    if (needed > this.#buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.min(this.#max, Math.max(needed, 2 * usualChunk)))
+      this.#buffer.copy(larger, 0, 0, this.length)
+      this.#buffer = larger
+    }
+    return [this.#buffer, this.length, length]
+  }
+
+  took(length: number): readonly Buffer[] {
+    this.length += length
+    return this.length === this.#max ? this.flush() : nothing
+  }
+
   flush(): readonly Buffer[] {
     if (this.length === 0) return nothing
-    const chunk = Buffer.concat(this.#parts, this.length)
-    this.#parts = []
+    const chunk = this.#buffer.subarray(0, this.length)
+    this.#buffer = nextBuffer(this.#max)
     this.length = 0
     return [chunk]
   }
+}
+
+function nextBuffer(max: number): Buffer {
+  return Buffer.allocUnsafeSlow(Math.min(max, usualChunk))
 }
 
 /** The split of a name into ustar's prefix and name; `name` undefined when it needs a PAX record. */

@@ -82,7 +82,7 @@ async function* plain(image: Image, store: Store, signal: AbortSignal): AsyncGen
   }
   const entries = layerEntries(await flatten(image, { store, signal }), Number.MAX_SAFE_INTEGER)
   using contents = contentReader(store)
-  yield* writeTar(entries, { open: (content, size) => contents.open(content, size) })
+  yield* writeTar(entries, contents)
 }
 
 async function* gzipped(

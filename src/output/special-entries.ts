@@ -35,12 +35,7 @@ export async function writeSpecialEntries(
     tar.once('close', resolve)
   })
   // tar's own end says more than the broken pipe that follows from it
-  const fed = pipeline(
-    Readable.from(
-      writeTar(entries, { open: (content, size) => options.contents.open(content, size) }),
-    ),
-    tar.stdin,
-  )
+  const fed = pipeline(Readable.from(writeTar(entries, options.contents)), tar.stdin)
   const [end, feed] = await Promise.allSettled([ended, fed])
   if (end.status === 'rejected') {
     throw new PlinthError(

@@ -24,29 +24,23 @@ export async function gzipChunk(chunk: Uint8Array, store: Store): Promise<Uint8A
   const key = createHash('sha256').update(chunk).digest('hex')
   const path = join(await store.directory(join('cache', kind)), key)
   const known = await readFile(path).catch(() => undefined)
-  if (
-    known &&
-    createHash('sha256')
-      .update(known.subarray(digestSize))
-      .digest()
-      .equals(known.subarray(0, digestSize))
-  ) {
-    return known.subarray(digestSize)
-  }
+  if (known && isWhole(known)) return known.subarray(digestSize)
   // room for all of it at once: zlib comes back to the main thread whenever its output is full
   const chunkSize = Math.max(64 * 1024, chunk.length)
   const member = await compress(chunk, { level, memLevel: 9, chunkSize })
   member[9] = 255
   const temporary = join(await store.directory('tmp'), `${processOwner()}.gzip${counter++}`)
   try {
-    await writeFile(
-      temporary,
-      Buffer.concat([createHash('sha256').update(member).digest(), member]),
-    )
+    await writeFile(temporary, [createHash('sha256').update(member).digest(), member])
     await rename(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })
     throw storeFailure(error, `write to the store ${store.root}`)
   }
   return member
+}
+
+function isWhole(kept: Buffer): boolean {
+  const digest = createHash('sha256').update(kept.subarray(digestSize)).digest()
+  return digest.equals(kept.subarray(0, digestSize))
 }

@@ -95,7 +95,7 @@ export async function warmLayer(tree: Tree, epoch: number, deps: LayerDeps): Pro
       const member = gzipChunk(chunk, deps.store).finally(() => pending.delete(member))
       member.catch(() => {})
       pending.add(member)
-      if (pending.size >= 4) await Promise.race(pending)
+      if (pending.size >= 2) await Promise.race(pending)
     }
   } finally {
     await Promise.allSettled(pending)
@@ -125,10 +125,7 @@ function nameHash(path: string): number {
 async function* tarChunks(tree: Tree, epoch: number, store: Store): AsyncGenerator<Buffer> {
   const entries = layerEntries(tree, epoch)
   using contents = contentReader(store)
-  yield* writeTar(entries, {
-    open: (content, size) => contents.open(content, size),
-    chunks: layerChunks,
-  })
+  yield* writeTar(entries, { ...contents, chunks: layerChunks })
 }
 
 /** A tree's entries as a layer holds them. */

@@ -9,6 +9,8 @@ import { storeFailure } from './failure.ts'
 export interface ContentReader extends Disposable {
   /** All of a small content at once, a large one in pieces of 1 MiB. */
   open(content: Content, size: number): Uint8Array | AsyncIterable<Uint8Array>
+  /** Reads into `target` from `offset` on, if the blob is open: false when it must be opened first. */
+  fill(content: Content, offset: number, target: Uint8Array): boolean
   /** All of it in memory. */
   bytes(content: Content, size: number): Promise<Uint8Array>
 }
@@ -54,6 +56,13 @@ export function contentReader(store: Store): ContentReader {
         return slice(file, content.offset, size, content.digest)
       return slices(content.digest, content.offset, size)
     },
+    fill(content, offset, target) {
+      if (content.kind === 'bytes') return false
+      const file = files.get(content.digest)
+      if (file === undefined) return false
+      readFully(file, target, content.offset + offset, content.digest)
+      return true
+    },
     async bytes(content, size) {
       return content.kind === 'bytes' ? content.bytes : read(content.digest, content.offset, size)
     },
@@ -66,12 +75,17 @@ export function contentReader(store: Store): ContentReader {
 
 function slice(file: number, offset: number, length: number, digest: Digest): Uint8Array {
   const bytes = Buffer.allocUnsafe(length)
+  readFully(file, bytes, offset, digest)
+  return bytes
+}
+
+function readFully(file: number, target: Uint8Array, offset: number, digest: Digest): void {
+  const { length } = target
   for (let done = 0; done < length;) {
-    const count = readSync(file, bytes, done, length - done, offset + done)
+    const count = readSync(file, target, done, length - done, offset + done)
     if (count === 0) {
       throw new PlinthError('STORE_CORRUPT', `${digest} ends before byte ${offset + length}`)
     }
     done += count
   }
-  return bytes
 }

@@ -121,6 +121,8 @@ class DirectoryStore implements Store {
   readonly #blobs: string
   readonly #temporary: string
   readonly #verified = new Map<Digest, Promise<string>>()
+  /** made once in this process: thousands of small files go into them */
+  readonly #directories = new Map<string, Promise<string>>()
 
   constructor(root: string, blobs: string, temporary: string) {
     this.root = root
@@ -256,14 +258,19 @@ class DirectoryStore implements Store {
     })
   }
 
-  async directory(name: string): Promise<string> {
+  directory(name: string): Promise<string> {
+    const known = this.#directories.get(name)
+    if (known) return known
     const path = join(this.root, name)
-    try {
-      await mkdir(path, { recursive: true })
-    } catch (error) {
-      throw storeFailure(error, `make ${path}`)
-    }
-    return path
+    const made = mkdir(path, { recursive: true }).then(
+      () => path,
+      (error: unknown) => {
+        this.#directories.delete(name)
+        throw storeFailure(error, `make ${path}`)
+      },
+    )
+    this.#directories.set(name, made)
+    return made
   }
 
   #path(digest: Digest): string {

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream'
 import * as tarStream from 'tar-stream'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readTar } from '../../src/archive/tar-read.ts'
-import { writeTar, type OpenContent } from '../../src/archive/tar-write.ts'
+import { writeTar, type FillContent, type OpenContent } from '../../src/archive/tar-write.ts'
 import { sha256 } from '../../src/digest.ts'
 import type { Entry } from '../../src/entry.ts'
 import { device, dir, fifo, file, hardlink, link, tarOf } from '../support/layer.ts'
@@ -202,6 +202,29 @@ test('the same entries give the same bytes, however their content comes', async 
     expect(Math.max(...cuts[0]!)).toBeLessThanOrEqual(4096)
   }
 })
+
+test.each([0, 1, 3, Number.POSITIVE_INFINITY])(
+  'content that fills %s pieces itself and is then opened gives the same bytes',
+  async (fills) => {
+    const bytes = random(8).bytes(10_000)
+    const entries = [file('a', bytes), file('b', bytes.subarray(0, 700)), file('c', bytes)]
+    const open: OpenContent = (content) =>
+      content.kind === 'bytes' ? chunked(content.bytes, 333) : []
+    let left = fills
+    const fill: FillContent = (content, offset, target) => {
+      if (content.kind !== 'bytes' || left-- <= 0) return false
+      target.set(content.bytes.subarray(offset, offset + target.length))
+      return true
+    }
+    const chunks = { max: 4096, after: () => true }
+    const written = async (deps: { open: OpenContent; fill?: FillContent }) => {
+      const pieces: Buffer[] = []
+      for await (const chunk of writeTar(entries, { ...deps, chunks })) pieces.push(chunk)
+      return { lengths: pieces.map(({ length }) => length), all: Buffer.concat(pieces) }
+    }
+    expect(await written({ open, fill })).toEqual(await written({ open }))
+  },
+)
 
 test.each([
   { name: 'too little', size: 11 },

@@ -22,7 +22,7 @@ export interface InstallDeps {
   readonly emit: Emit
   readonly signal: AbortSignal
   /** called with the tree before scripts run: work on it may go on beside them */
-  readonly onUnpacked?: ((tree: Tree) => void) | undefined
+  readonly onUnpacked?: ((expected: Tree) => void) | undefined
 }
 
 /**
@@ -127,7 +127,8 @@ async function configure(
 ): Promise<readonly Change[]> {
   await using workspace = opened
   const { emit } = deps
-  deps.onUnpacked?.(system.tree)
+  // nothing waits for it: the scripts begin meanwhile
+  const told = system.expected().then((tree) => deps.onUnpacked?.(cleanUp(tree)))
   const packages = system.packages()
   const id = 'configure'
   emit({
@@ -147,6 +148,7 @@ async function configure(
         onProgress: (done) => emit({ type: 'step-progress', id, done }),
       },
     )
+    await told
     const changes = await workspace.changes()
     emit({ type: 'step-finished', id, detail: quantity(packages.length, 'package') })
     return changes

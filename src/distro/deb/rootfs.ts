@@ -25,6 +25,8 @@ export interface UnpackingSystem {
   readonly tree: Tree
   /** all packages, in plan order, as `configureDebs` takes them; at the end of `entries` */
   packages(): readonly ConfigurePackage[]
+  /** A guess at the tree once dpkg has unpacked the rest, too: for work ahead; once, at the end of `entries`. */
+  expected(): Promise<Tree>
 }
 
 /**
@@ -42,7 +44,7 @@ export async function unpackSystem(
     onPackage,
   }: {
     readonly sameContent: (a: Entry, b: Entry) => Promise<boolean>
-    /** called before the first entry of a package is handed out */
+    /** called when a package's turn comes, before its first entry is handed out */
     readonly onPackage: (opened: OpenedDeb) => void
   },
 ): Promise<UnpackingSystem> {
@@ -55,8 +57,8 @@ export async function unpackSystem(
       const { planned, deb } = await one
       const described = describe({ planned, deb })
       all.push(described)
-      if (described.configure.late !== undefined) continue
       onPackage({ planned, deb })
+      if (described.configure.late !== undefined) continue
       for (const entry of await assembly.add(described.part)) yield entry
     }
     for (const [path, entry] of assembly.tree) tree.set(path, entry)
@@ -77,6 +79,16 @@ export async function unpackSystem(
     entries: entries(),
     tree,
     packages: () => all.map(({ configure }) => configure),
+    async expected() {
+      const guess = new Map(tree)
+      for (const { part, configure } of all) {
+        if (configure.late === undefined) continue
+        // what its preinst would have moved out of the way is dpkg's to tell
+        const added = await assembly.add(part).catch((): Entry[] => [])
+        for (const entry of added) guess.set(entry.path, entry)
+      }
+      return guess
+    },
   }
 }
 
