@@ -1,3 +1,4 @@
+import type { Forwarded } from './interrupt.ts'
 import type { Io } from './io.ts'
 import type { ProgressMode } from './render/renderer.ts'
 import type { Stages } from './stages.ts'
@@ -10,7 +11,12 @@ export interface CommandContext {
   stages(): Promise<Stages>
   /** called with what leaves the terminal as it was, for an end that waits for nothing */
   onForcedExit(restore: () => void): void
+  /** signals go to `listener`, and stop nothing here, until the returned function is called */
+  forward(listener: (signal: Forwarded) => void): () => void
 }
+
+/** What a command says on standard output, and the exit code where that is not its success. */
+export type Answer = string | { readonly text: string; readonly exitCode: number }
 
 /** Options of every command that works on a recipe. */
 export interface RecipeOptions extends WorkOptions {
@@ -44,4 +50,24 @@ export interface ImportOptions extends WorkOptions, OutputOptions {
   readonly change?: readonly string[] | undefined
   readonly message?: string | undefined
   readonly platform?: string | undefined
+}
+
+export interface RunOptions extends WorkOptions {
+  readonly interactive?: true | undefined
+  readonly tty?: true | undefined
+  readonly env?: readonly string[] | undefined
+  readonly volume?: readonly string[] | undefined
+  readonly workdir?: string | undefined
+  readonly user?: string | undefined
+  readonly network: 'none' | 'host'
+  readonly entrypoint?: string | undefined
+  readonly hostname?: string | undefined
+  readonly platform?: string | undefined
+  /** only to say why there is none */
+  readonly publish?: string | undefined
+}
+
+export interface DoctorOptions {
+  readonly store?: string | undefined
+  readonly json?: true | undefined
 }

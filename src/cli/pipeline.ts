@@ -29,6 +29,11 @@ export const stages: Stages = {
     const size = image.layers.reduce((sum, layer) => sum + layer.size, 0)
     return { digest, size, cached }
   },
+  async run(request, deps) {
+    const { builtImage, runStage } = await import('./run-stage.ts')
+    const tools = await opened(deps)
+    return runStage(request, tools, (name) => builtImage(name, request, deps, stages, tools.store))
+  },
   async import(request, deps) {
     const { importStage } = await import('./import-stage.ts')
     return importStage(request, sourceDateEpoch(deps.env), await opened(deps))

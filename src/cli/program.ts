@@ -1,7 +1,15 @@
 import { Argument, Command, CommanderError, Option } from 'commander'
 import { PlinthError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
-import type { BuildOptions, CommandContext, ImportOptions, RecipeOptions } from './command.ts'
+import type {
+  Answer,
+  BuildOptions,
+  CommandContext,
+  DoctorOptions,
+  ImportOptions,
+  RecipeOptions,
+  RunOptions,
+} from './command.ts'
 import { progressModes, type ProgressMode } from './render/renderer.ts'
 
 /** A command line that was understood. */
@@ -9,7 +17,7 @@ export interface Invocation {
   /** how failures are told, too */
   readonly progress: ProgressMode
   /** Does it; resolves with what belongs on stdout. */
-  run(context: CommandContext): Promise<string>
+  run(context: CommandContext): Promise<Answer>
 }
 
 /**
@@ -49,6 +57,7 @@ function commands(choose: (progress: ProgressMode, run: Invocation['run']) => vo
     .helpOption('-h, --help', 'explain')
     .option('-V, --version', 'print the version')
     .showHelpAfterError(false)
+    .enablePositionalOptions()
     .addHelpText(
       'after',
       `
@@ -106,6 +115,52 @@ Examples:
       })
     })
   program
+    .command('run')
+    .description('run a program of an image, without any engine; what it changes is dropped')
+    .passThroughOptions()
+    .addArgument(
+      new Argument('<image>', 'a name or digest of the store, image.tar, layout/, or a recipe'),
+    )
+    .addArgument(
+      new Argument('[command...]', "in the place of the image's own, with its arguments"),
+    )
+    .option('-i, --interactive', 'pass standard input on')
+    .option('-t, --tty', 'give it the terminal (both are so on a terminal)')
+    .addOption(list('-e, --env <name[=value]>', 'set a variable, or pass one on (again for more)'))
+    .addOption(
+      list('-v, --volume <host:container[:ro]>', 'show it a folder or file of this machine'),
+    )
+    .option('-w, --workdir <dir>', 'where it starts')
+    .option('-u, --user <user[:group]>', 'who it is, by name or number')
+    .addOption(
+      new Option('--network <which>', "this machine's, or none")
+        .choices(['host', 'none'])
+        .default('host'),
+    )
+    .option('--entrypoint <program>', "in the place of the image's entrypoint; '' for none")
+    .option('--hostname <name>', 'what the machine is called inside')
+    .option('--rm', 'as always: nothing is kept')
+    .option('--platform <os/arch>', "another platform than this machine's")
+    .addOption(new Option('-p, --publish <ports>').hideHelp())
+    .addOption(progressOption())
+    .option('--store <dir>', 'where images are kept')
+    .addHelpText(
+      'after',
+      `
+The exit code is the program's; 128 and the signal's number when a signal ended it.
+
+Examples:
+  plinth run debian:trixie
+  plinth run image.tar ls -l /
+  plinth run -v .:/src:ro -w /src -e LANG my-base make test`,
+    )
+    .action((image: string, command: readonly string[], options: RunOptions) => {
+      choose(options.progress, async (context) => {
+        const { runCommand } = await import('./commands/run.ts')
+        return runCommand(image, command, options, context)
+      })
+    })
+  program
     .command('recipes')
     .description('list the bundled recipes and their params')
     .option('--json', 'as JSON')
@@ -113,6 +168,17 @@ Examples:
       choose('auto', async (context) => {
         const { recipes } = await import('./commands/recipes.ts')
         return recipes(options, context)
+      })
+    })
+  program
+    .command('doctor')
+    .description('try what building needs on this machine, and say how to get what is missing')
+    .option('--store <dir>', 'where packages and layers are kept')
+    .option('--json', 'as JSON')
+    .action((options: DoctorOptions) => {
+      choose('auto', async (context) => {
+        const { doctor } = await import('./commands/doctor.ts')
+        return doctor(options, context)
       })
     })
   program

@@ -2,7 +2,7 @@ import type { Digest } from '../digest.ts'
 import type { Emit } from '../events.ts'
 import type { Plan } from '../plan.ts'
 import type { Platform } from '../platform.ts'
-import type { Output } from '../ports.ts'
+import type { ExitStatus, Interactive, Mount, Output } from '../ports.ts'
 import type { Recipe } from '../recipe/recipe.ts'
 import type { SkippableCheck } from '../recipe/rootfs.ts'
 import type { Reference } from '../reference.ts'
@@ -68,9 +68,30 @@ export interface ImportRequest {
   readonly compression: 'gzip' | 'none'
 }
 
+export interface RunRequest {
+  /** a name, a digest, a path or a recipe */
+  readonly image: string
+  readonly command: readonly string[]
+  readonly platform: Platform
+  /** the folder paths are relative to */
+  readonly from: string
+  readonly entrypoint: readonly string[] | undefined
+  /** `K=V` */
+  readonly env: readonly string[]
+  readonly workdir: string | undefined
+  readonly user: string | undefined
+  readonly hostname: string | undefined
+  readonly network: 'none' | 'host'
+  readonly mounts: readonly Mount[]
+  readonly interactive: Interactive
+  /** Called when everything is ready: from then on standard output and error are the program's. */
+  readonly onStart: () => void
+}
+
 /** The pipeline as far as the command line knows it. */
 export interface Stages {
   plan(request: StageRequest, deps: StageDeps): Promise<Plan>
   build(request: BuildRequest, deps: StageDeps): Promise<BuildSummary>
+  run(request: RunRequest, deps: StageDeps): Promise<ExitStatus>
   import(request: ImportRequest, deps: StageDeps): Promise<Omit<BuildSummary, 'cached'>>
 }

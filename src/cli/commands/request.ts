@@ -1,4 +1,5 @@
 import { PlinthError } from '../../errors.ts'
+import type { Emit } from '../../events.ts'
 import { nearest } from '../../nearest.ts'
 import { parsePlatform, platformOfArch } from '../../platform.ts'
 import { loadRecipe } from '../../recipe/load.ts'
@@ -35,20 +36,29 @@ export async function withProgress<T>(
   const renderer = openRenderer(options.progress, io)
   context.onForcedExit(() => renderer.close())
   try {
-    return await work({
-      store: storePath(options.store, io),
-      emit: renderer.emit,
-      signal,
-      now: () => new Date(io.now()),
-      uid: io.uid,
-      env: io.env,
-    })
+    return await work(stageDeps(options, context, renderer.emit))
   } catch (error) {
     // what an abort looks like depends on where it struck; its reason says what it was
     if (signal.aborted) throw signal.reason
     throw error
   } finally {
     renderer.close()
+  }
+}
+
+/** What the pipeline gets of this command's surroundings. */
+export function stageDeps(
+  options: WorkOptions,
+  { io, signal }: CommandContext,
+  emit: Emit,
+): StageDeps {
+  return {
+    store: storePath(options.store, io),
+    emit,
+    signal,
+    now: () => new Date(io.now()),
+    uid: io.uid,
+    env: io.env,
   }
 }
 
