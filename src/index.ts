@@ -34,14 +34,27 @@ export type {
   SkippableCheck,
 } from './recipe/rootfs.ts'
 export {
+  arg,
   cmd,
   entrypoint,
   env,
   expose,
   label,
+  shell,
   stopsignal,
   user,
   volume,
   workdir,
 } from './recipe/instruction.ts'
+export { add, copy } from './recipe/files-instruction.ts'
+export type {
+  AddOptions,
+  CopyOptions,
+  FilesOptions,
+  InlineFile,
+  Sources,
+} from './recipe/files-instruction.ts'
+export { healthcheck, onbuild, run } from './recipe/run-instruction.ts'
+export type { Duration, HealthcheckOptions, Mount, RunOptions } from './recipe/run-instruction.ts'
+export type { From } from './recipe/source-of.ts'
 export type { Command, Instruction } from './instruction.ts'

@@ -7,12 +7,22 @@ import { type Part, jsonList, type Split, splitLine } from './split.ts'
 export interface InstructionContext {
   /** the token of the `escape` directive */
   readonly escape: string
-  /** the stages of the Dockerfile, in order, names in lower case */
-  readonly stages: readonly { readonly name?: string | undefined; readonly line: number }[]
+  /** the stages of the Dockerfile, in order, names in lower case; undefined: nobody knows yet */
+  readonly stages:
+    | readonly { readonly name?: string | undefined; readonly line: number }[]
+    | undefined
   /** the ARGs before the first FROM and those of the platforms, by name */
   readonly globals: ReadonlyMap<string, string>
   /** `--build-arg`, by name */
   readonly buildArgs: ReadonlyMap<string, string>
+}
+
+/** Of an instruction that belongs to no Dockerfile. */
+export const noContext: InstructionContext = {
+  escape: '\\',
+  stages: undefined,
+  globals: new Map(),
+  buildArgs: new Map(),
 }
 
 /** An instruction about to be read: its line, split, and what it may refer to. */

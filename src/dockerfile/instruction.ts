@@ -17,13 +17,14 @@ import {
   type InstructionLine,
   instructionLine,
   invalidLine,
+  noContext,
+  parseFlags,
 } from './instruction-line.ts'
-import { logicalLines } from './lines.ts'
-import { onbuildStep } from './onbuild-step.ts'
+import { type LogicalLine, logicalLines } from './lines.ts'
 import { runStep } from './run-step.ts'
 import { didYouMean } from './source.ts'
 import { splitLine } from './split.ts'
-import type { DockerfileStep } from './step.ts'
+import { type DockerfileStep, makeStep } from './step.ts'
 
 /** The step of any instruction but FROM. Throws `DOCKERFILE_INVALID`. */
 export function stepOf(instruction: InstructionLine): DockerfileStep {
@@ -61,6 +62,31 @@ export function stepOf(instruction: InstructionLine): DockerfileStep {
   }
 }
 
+/** ONBUILD: keeps the text of an instruction, with its here-documents. Variables in it wait as well. */
+function onbuildStep(instruction: InstructionLine): DockerfileStep {
+  parseFlags(instruction)
+  const { rest, line, context, stage } = instruction
+  if (rest.text === '')
+    throw invalidLine(instruction, 0, 'ONBUILD says nothing', 'write ONBUILD RUN …, for example')
+  const inner: LogicalLine = {
+    ...line,
+    text: line.text.slice(rest.offset),
+    pieces: line.pieces.map((piece) => ({ ...piece, offset: piece.offset - rest.offset })),
+  }
+  // what it copies from are stages of whoever builds on this image
+  checkTrigger(instructionLine(inner, { ...context, stages: undefined }, stage))
+  const documents = line.heredocs.map((heredoc) => `\n${heredoc.content}${heredoc.name}`)
+  const trigger = inner.text + documents.join('')
+  return makeStep(instruction, () => ({ kind: 'onbuild', trigger }))
+}
+
+function checkTrigger(instruction: InstructionLine): DockerfileStep {
+  const { name } = instruction
+  if (name === 'ONBUILD' || name === 'FROM' || name === 'MAINTAINER')
+    throw invalidLine(instruction, 0, `ONBUILD cannot hold ${name}`)
+  return stepOf(instruction)
+}
+
 /**
  * The step of an ONBUILD trigger of the image that stage number `stage` is built on. `context` is that of the
  * Dockerfile, so `--from` means its stages. `origin` names the image in messages.
@@ -79,10 +105,7 @@ export function parseTrigger(
       `cannot carry out ONBUILD of ${origin}: '${trigger}' is not one instruction`,
     )
   }
-  const instruction = instructionLine(line, context, stage)
-  if (instruction.name === 'ONBUILD' || instruction.name === 'MAINTAINER')
-    throw invalidLine(instruction, 0, `ONBUILD cannot hold ${instruction.name}`)
-  return stepOf(instruction)
+  return checkTrigger(instructionLine(line, context, stage))
 }
 
 /** The keywords that `plinth import --change` takes, as `docker import --change`. */
@@ -113,6 +136,5 @@ export function parseChange(text: string): Step {
         didYouMean(nearest(name, changeKeywords, 1)) ?? `it is one of ${changeKeywords.join(', ')}`,
     })
   }
-  const context = { escape: '\\', stages: [], globals: new Map(), buildArgs: new Map() }
-  return stepOf(instructionLine(line, context, 0))
+  return stepOf(instructionLine(line, noContext, 0))
 }

@@ -10,7 +10,8 @@ import type { Part } from './split.ts'
  * name that can be no image's.
  */
 export function sourceNamed(instruction: InstructionLine, from: Part): Source {
-  const { context, stage } = instruction
+  const { stage } = instruction
+  const { stages } = instruction.context
   const fail = (why: string, hint?: string) => invalidLine(instruction, from.offset, why, hint)
   if (/\$./.test(from.text)) {
     throw fail(
@@ -20,19 +21,20 @@ export function sourceNamed(instruction: InstructionLine, from: Part): Source {
   }
   if (/^[-+]?\d+$/.test(from.text)) {
     const number = Number(from.text)
+    if (stages === undefined && number >= 0) return { kind: 'stage', stage: number }
     if (number >= 0 && number < stage) return { kind: 'stage', stage: number }
     if (number === stage) throw fail(`stage ${number} cannot copy from itself`)
-    if (context.stages[number] !== undefined)
-      throw fail(...later(String(number), number, context.stages))
-    throw fail(`there is no stage ${from.text}`, `there are ${context.stages.length}, from 0`)
+    if (stages?.[number] !== undefined) throw fail(...later(String(number), number, stages))
+    throw fail(`there is no stage ${from.text}`, `there are ${stages?.length ?? 0}, from 0`)
   }
   const name = from.text.toLowerCase()
+  if (stages === undefined) return imageNamed(instruction, from)
   // of several with the name the last one before this instruction
-  const earlier = context.stages.findLastIndex((one, index) => index < stage && one.name === name)
+  const earlier = stages.findLastIndex((one, index) => index < stage && one.name === name)
   if (earlier >= 0) return { kind: 'stage', stage: earlier }
-  if (context.stages[stage]?.name === name) throw fail(`stage ${name} cannot copy from itself`)
-  const after = context.stages.findIndex((one) => one.name === name)
-  if (after >= 0) throw fail(...later(name, after, context.stages))
+  if (stages[stage]?.name === name) throw fail(`stage ${name} cannot copy from itself`)
+  const after = stages.findIndex((one) => one.name === name)
+  if (after >= 0) throw fail(...later(name, after, stages))
   return imageNamed(instruction, from)
 }
 
@@ -60,7 +62,7 @@ export function imageNamed(instruction: InstructionLine, { text, offset }: Part)
 function later(
   name: string,
   index: number,
-  stages: InstructionLine['context']['stages'],
+  stages: NonNullable<InstructionLine['context']['stages']>,
 ): readonly [string, string] {
   return [
     `stage ${name} comes later, in line ${stages[index]?.line}: only what was built before can be used`,

@@ -1,5 +1,7 @@
-import { PlinthError } from '../errors.ts'
+import { parsePorts } from '../dockerfile/ports.ts'
+import { isSignal } from '../dockerfile/values.ts'
 import type { Command, Instruction } from '../instruction.ts'
+import { check, copyOf } from './instruction-check.ts'
 
 /** Environment variables; later ones win. */
 export function env(values: Readonly<Record<string, string>>): Instruction {
@@ -37,15 +39,15 @@ export function user(name: string): Instruction {
   return { kind: 'user', user: name }
 }
 
-/** Ports it listens on: `80`, `53/udp`. */
+/** Ports it listens on: `80`, `53/udp`, `8000-8010`. */
 export function expose(...ports: readonly (number | string)[]): Instruction {
   return {
     kind: 'expose',
-    ports: ports.map((port) => {
-      const match = /^([0-9]{1,5})(?:\/(tcp|udp|sctp))?$/.exec(String(port))
-      const number = Number(match?.[1])
-      check(number >= 1 && number <= 65_535, `expose: '${port}' is not a port`)
-      return `${number}/${match?.[2] ?? 'tcp'}`
+    ports: ports.flatMap((port) => {
+      const exposed = parsePorts(String(port))
+      const fits = typeof exposed === 'object' && !exposed.published
+      check(fits && !exposed.ports[0]?.startsWith('0'), `expose: '${port}' is not a port`)
+      return typeof exposed === 'object' ? exposed.ports : []
     }),
   }
 }
@@ -58,17 +60,18 @@ export function volume(...paths: readonly string[]): Instruction {
 
 /** The signal that asks it to stop: `SIGTERM`, `9`. */
 export function stopsignal(signal: string): Instruction {
-  check(
-    /^(SIG[A-Z0-9+-]+|[0-9]{1,2})$/.test(signal),
-    `stopsignal: '${signal}' is not a signal (SIGTERM, 15)`,
-  )
+  check(isSignal(signal), `stopsignal: '${signal}' is not a signal (SIGTERM, 15)`)
   return { kind: 'stopsignal', signal }
 }
 
-function copyOf(command: Command): Command {
-  return typeof command === 'string' ? command : [...command]
+/** A variable of the build: `run` sees it, the image does not keep it; `--build-arg` gives it another value. */
+export function arg(name: string, value?: string): Instruction {
+  check(/^[^=\0\s]+$/.test(name), `arg: '${name}' is not a variable name`)
+  return { kind: 'arg', args: [value === undefined ? { name } : { name, value }] }
 }
 
-function check(holds: boolean, why: string): void {
-  if (!holds) throw new PlinthError('RECIPE_INVALID', why)
+/** What commands given as a string run in; default `/bin/sh -c`. */
+export function shell(command: readonly string[]): Instruction {
+  check(Array.isArray(command) && command.length > 0, "shell: it is a list: ['/bin/bash', '-c']")
+  return { kind: 'shell', command: [...command] }
 }

@@ -141,8 +141,8 @@ describe('loadRecipe()', () => {
     {
       name: 'a missing export',
       ext: 'ts',
-      text: `import { run } from 'plinth'`,
-      says: "named 'run'",
+      text: `import { rum } from 'plinth'`,
+      says: "named 'rum'",
     },
     {
       name: 'no default export',

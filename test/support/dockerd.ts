@@ -11,22 +11,47 @@ const execute = promisify(execFile)
 export interface PrivateDockerd extends AsyncDisposable {
   /** `unix://…`, for DOCKER_HOST */
   readonly host: string
+  /** words before the docker command line that goes with it */
+  readonly prefix: readonly string[]
   /** Runs the docker command line against it; rejects with what docker said. */
   readonly docker: (...argv: readonly string[]) => Promise<string>
 }
 
 /**
- * Starts the system's dockerd with its own data, socket and containerd, without touching networks or
- * firewall rules: containers get `--network none` or `host`. Needs root.
+ * Runs a command in a tree as if it were the system, but for this one's /tmp, /dev, /proc and /sys. It is the
+ * root of a mount namespace, not only of the process: an engine pivots from there into its containers.
  */
-export async function startDockerd(): Promise<PrivateDockerd> {
+const inTree = `root=$1 here=$PWD; shift
+mount --bind "$root" "$root"
+for shared in proc sys dev tmp; do mount --rbind "/$shared" "$root/$shared"; done
+mount -t tmpfs none "$root/run"
+mkdir "$root/run/before"
+cd "$root" && pivot_root . run/before && exec chroot . sh -c '
+  umount -l /run/before; cd "$1"; shift; exec "$@"' sh "$here" "$@"`
+
+/** The words before a command that is to run in a tree; none where it is to run here. */
+export function prefixOf(tree: string | undefined): readonly string[] {
+  return tree === undefined ? [] : ['unshare', '--mount', 'sh', '-euc', inTree, 'sh', tree]
+}
+
+/**
+ * Starts the system's dockerd with its own data, socket and containerd, without touching networks or
+ * firewall rules: containers get `--network none` or `host`. With `tree` it is the one of another system,
+ * unpacked there, which keeps images in containerd as today's engines do. Needs root.
+ */
+export async function startDockerd(
+  options: { readonly tree?: string | undefined } = {},
+): Promise<PrivateDockerd> {
+  const prefix = prefixOf(options.tree)
   // socket paths are limited to 108 bytes, hence the short name
   const home = await mkdtemp(join(tmpdir(), 'pd-'))
   const host = `unix://${home}/docker.sock`
   const log: string[] = []
+  const [command, ...before] = [...prefix, 'dockerd']
   const daemon = spawn(
-    'dockerd',
+    command,
     [
+      ...before,
       '--data-root',
       join(home, 'data'),
       '--exec-root',
@@ -39,6 +64,9 @@ export async function startDockerd(): Promise<PrivateDockerd> {
       '--ip-forward=false',
       '--ip-masq=false',
       '--bridge=none',
+      ...(options.tree === undefined
+        ? []
+        : ['--ip6tables=false', '--feature=containerd-snapshotter']),
     ],
     {
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -57,7 +85,8 @@ export async function startDockerd(): Promise<PrivateDockerd> {
   })
   failed.catch(() => {})
   const docker = async (...argv: readonly string[]): Promise<string> => {
-    const { stdout } = await execute('docker', ['-H', host, ...argv], {
+    const [client, ...first] = [...prefix, 'docker']
+    const { stdout } = await execute(client, [...first, '-H', host, ...argv], {
       encoding: 'utf8',
       maxBuffer: 64 << 20,
     })
@@ -74,7 +103,7 @@ export async function startDockerd(): Promise<PrivateDockerd> {
     await stop()
     throw error
   }
-  return { host, docker, [Symbol.asyncDispose]: stop }
+  return { host, prefix, docker, [Symbol.asyncDispose]: stop }
 }
 
 async function answering(docker: PrivateDockerd['docker']): Promise<void> {
