@@ -173,7 +173,7 @@ export interface ExecutorOptions {
 /** Opens workspaces. */
 export interface Executor {
   readonly name: string
-  open(base: Iterable<Entry> | AsyncIterable<Entry>, options: ExecutorOptions): Promise<Workspace>
+  open(base: WorkspaceBase, options: ExecutorOptions): Promise<Workspace>
 }
 
 /** What an output is given besides the image. */

@@ -2,71 +2,17 @@ import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import type { Entry } from '../../src/entry.ts'
-import { PlinthError, type ErrorCode } from '../../src/errors.ts'
-import type { Executor, ExitStatus, RunRequest, Store, Workspace } from '../../src/ports.ts'
+import { PlinthError } from '../../src/errors.ts'
 import { busyboxTree, listing, tree } from '../support/tree.ts'
+import { faultCases } from './executor-faults.ts'
+import { layerCases } from './executor-layers.ts'
+import { mountCases } from './executor-mounts.ts'
+import { changesOf, type ExecutorCase, never, rejects, sh, within } from './executor-support.ts'
 
-/** What a case is given: an executor, its store, and whether base trees may have any owner. */
-export interface ExecutorSetup {
-  readonly executor: Executor
-  readonly store: Store
-}
-
-/** One promise of `Executor` and `Workspace`. No test framework: it also runs as another user in a bare Node. */
-export interface ExecutorCase {
-  readonly name: string
-  run(setup: ExecutorSetup): Promise<void>
-}
-
-const never = new AbortController().signal
+export type { ExecutorCase } from './executor-support.ts'
 
 /** `security.capability` of `cap_net_bind_service=ep`, version 2 (capabilities(7)). */
 const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex')
-
-/** Opens `base`, does `work` and closes. */
-async function within<T>(
-  { executor }: ExecutorSetup,
-  base: readonly Entry[],
-  work: (workspace: Workspace) => Promise<T>,
-): Promise<T> {
-  await using workspace = await executor.open(base, { signal: never })
-  return await work(workspace)
-}
-
-interface Output {
-  readonly status: ExitStatus
-  readonly stdout: string
-  readonly stderr: string
-}
-
-/** Runs a shell line and keeps what it wrote. */
-async function sh(
-  workspace: Workspace,
-  script: string,
-  request: Partial<RunRequest> = {},
-): Promise<Output> {
-  const lines: Record<'stdout' | 'stderr', string[]> = { stdout: [], stderr: [] }
-  const status = await workspace.run({
-    argv: ['/bin/sh', '-c', script],
-    env: { PATH: '/bin' },
-    onLine: (stream, line) => lines[stream].push(line),
-    ...request,
-  })
-  return { status, stdout: lines.stdout.join('\n'), stderr: lines.stderr.join('\n') }
-}
-
-/** What a shell line changes in a tree. */
-async function changesOf(
-  setup: ExecutorSetup,
-  files: Parameters<typeof busyboxTree>[0],
-  script: string,
-): Promise<Record<string, string>> {
-  return within(setup, busyboxTree(files), async (workspace) => {
-    const { status, stderr } = await sh(workspace, `set -e; ${script}`)
-    assert.deepEqual({ status, stderr }, { status: { code: 0 }, stderr: '' })
-    return listing(await workspace.changes())
-  })
-}
 
 /** Network interfaces, from /proc/net/dev. */
 function interfacesIn(text: string): (string | undefined)[] {
@@ -76,17 +22,6 @@ function interfacesIn(text: string): (string | undefined)[] {
 async function* failingBase(): AsyncGenerator<Entry> {
   yield* busyboxTree()
   throw new PlinthError('DIGEST_MISMATCH', 'forged')
-}
-
-async function rejects(promise: Promise<unknown>, code: ErrorCode): Promise<PlinthError> {
-  try {
-    await promise
-  } catch (error) {
-    assert.ok(error instanceof PlinthError, String(error))
-    assert.equal(error.code, code, error.message)
-    return error
-  }
-  throw new assert.AssertionError({ message: `expected ${code}, nothing was thrown` })
 }
 
 const running: readonly ExecutorCase[] = [
@@ -653,4 +588,11 @@ const filing: readonly ExecutorCase[] = [
 ]
 
 /** Everything an executor promises on a Linux machine that has what it needs. */
-export const executorCases: readonly ExecutorCase[] = [...running, ...changing, ...filing]
+export const executorCases: readonly ExecutorCase[] = [
+  ...running,
+  ...changing,
+  ...filing,
+  ...layerCases,
+  ...mountCases,
+  ...faultCases,
+]

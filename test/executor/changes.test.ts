@@ -123,12 +123,16 @@ describe('diff()', () => {
         { entry, opaque: row.opaque?.includes(path) ?? false },
       ]),
     )
+    const base = byPath(row.base)
     const changes = await diff({
-      base: byPath(row.base),
+      base: {
+        get: (path) => base.get(path),
+        paths: () => base.keys(),
+        sameContent: async () => row.same ?? true,
+      },
       found,
       removed: row.removed ?? [],
       stubs: new Set(row.stubs),
-      sameContent: async () => row.same ?? true,
     })
     expect(listing(changes)).toEqual(row.expected)
     expect(changes.map(({ path }) => path)).toEqual(Object.keys(row.expected))

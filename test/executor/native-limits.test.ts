@@ -49,6 +49,22 @@ describe.skipIf(!available)('the native executor at its limits', () => {
     expect(status).toEqual({ code: 0 })
   })
 
+  test('a run that fills its room fails, and what it left can be read and run in', async () => {
+    const executor = await make({ memory: 9_000_000 })
+    await using workspace = await executor.open(busyboxTree(), { signal: never })
+    const lines: string[] = []
+    const full = await workspace.run({
+      argv: ['/bin/dd', 'if=/dev/zero', 'of=/big', 'bs=65536'],
+      env: {},
+      onLine: (_, line) => lines.push(line),
+    })
+    expect(full.code).not.toBe(0)
+    expect(lines.join()).toContain('No space left')
+    const request = { env: {}, network: 'host' } as const
+    expect(await workspace.run({ ...request, argv: ['/bin/rm', '/big'] })).toEqual({ code: 0 })
+    expect(await workspace.changes()).toEqual([])
+  })
+
   test('what is too large for its share of memory goes to disk, and goes away again', async () => {
     const executor = await make({ memory: 1_000_000 })
     const workspace = await executor.open(busyboxTree(), { signal: never })

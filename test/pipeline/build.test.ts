@@ -25,7 +25,7 @@ function readingExecutor(store: Store): Executor {
     name: 'reading',
     async open(base) {
       using contents = contentReader(store)
-      for await (const entry of base)
+      for await (const entry of 'layers' in base ? [] : base)
         if (entry.type === 'file') await contents.bytes(entry.content, entry.size)
       return {
         run: async () => ({ code: 0 }),

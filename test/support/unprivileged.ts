@@ -33,7 +33,7 @@ export function compile(): Compiled {
   writeFileSync(path.join(directory, 'package.json'), '{"type":"module"}')
   const files = [
     ...sources('src'),
-    'test/contract/executor-cases.ts',
+    ...sources('test/contract').filter((name) => name.includes('/executor-')),
     'test/support/tree.ts',
     'test/support/executor-runner.ts',
   ]

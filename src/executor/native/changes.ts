@@ -1,4 +1,6 @@
 import type { Change, Entry } from '../../entry.ts'
+import type { Base } from './base.ts'
+import { ancestors, type Known } from './layer-stack.ts'
 
 /** One path of what a run left: the overlay's upper directory, or every candidate of a plain directory. */
 export interface Found {
@@ -9,17 +11,13 @@ export interface Found {
 
 /** What `diff` works on. */
 export interface DiffInput {
-  readonly base: ReadonlyMap<string, Entry>
+  readonly base: Base
   readonly found: ReadonlyMap<string, Found>
   /** paths of the base that are gone */
   readonly removed: Iterable<string>
   /** what was created to mount on, and does not count while it is empty */
   readonly stubs: ReadonlySet<string>
-  /** whether two files with the same metadata have the same bytes */
-  readonly sameContent: (before: FileEntry, after: FileEntry) => Promise<boolean>
 }
-
-export type FileEntry = Entry & { readonly type: 'file' }
 
 /**
  * What differs from the base, sorted, parents first. A directory counts when its mode, owner or attributes
@@ -41,12 +39,12 @@ export async function diff(input: DiffInput): Promise<Change[]> {
   const gone = new Set<string>(input.removed)
   const roots = new Set([...found.values()].filter((f) => f.opaque).map((f) => f.entry.path))
   if (roots.size > 0) {
-    for (const path of base.keys()) {
+    for (const path of base.paths()) {
       if (!found.has(path) && ancestors(path).some((parent) => roots.has(parent))) gone.add(path)
     }
   }
   for (const path of gone) {
-    if (!base.has(path) && !hasBelow(base, path)) continue
+    if (base.get(path) === undefined && !hasBelow(base, path)) continue
     const parents = ancestors(path)
     if (parents.some((parent) => gone.has(parent))) continue
     // a parent that is something else now took everything below it along
@@ -61,13 +59,13 @@ export async function diff(input: DiffInput): Promise<Change[]> {
       change?.type === 'file'
         ? change.size === 0
         : change?.type === 'directory' && !below(changes, path)
-    if (empty && !base.has(path)) changes.delete(path)
+    if (empty && base.get(path) === undefined) changes.delete(path)
   }
   return [...changes.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1))
 }
 
 async function same(
-  before: Entry,
+  before: Known,
   after: Entry,
   input: DiffInput,
   linked: ReadonlySet<string>,
@@ -76,14 +74,12 @@ async function same(
   if (after.type !== 'file' || before.type !== 'file') return true
   // what others link to must be in the same layer as they are
   return (
-    !linked.has(after.path) &&
-    before.size === after.size &&
-    (await input.sameContent(before, after))
+    !linked.has(after.path) && before.size === after.size && (await input.base.sameContent(after))
   )
 }
 
 /** Everything but the bytes of a file; a link's mode means nothing (symlink(7)) and is written differently. */
-function sameMetadata(before: Entry, after: Entry): boolean {
+function sameMetadata(before: Known, after: Entry): boolean {
   if (before.uid !== after.uid || before.gid !== after.gid) return false
   if (after.type !== 'symlink' && before.mode !== after.mode) return false
   if (after.type !== 'directory' && before.mtime !== after.mtime) return false
@@ -114,22 +110,13 @@ function sameAttributes(a: Entry['xattrs'], b: Entry['xattrs']): boolean {
   return true
 }
 
-/** The directories above a path, outermost first. */
-function ancestors(path: string): string[] {
-  const result: string[] = []
-  for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) {
-    result.push(path.slice(0, slash))
-  }
-  return result
-}
-
 function isNoDirectory(found: Found | undefined): boolean {
   return found !== undefined && found.entry.type !== 'directory'
 }
 
 /** A base may leave directories out that only hold others. */
-function hasBelow(base: ReadonlyMap<string, Entry>, path: string): boolean {
-  for (const other of base.keys()) if (other.startsWith(`${path}/`)) return true
+function hasBelow(base: Base, path: string): boolean {
+  for (const other of base.paths()) if (other.startsWith(`${path}/`)) return true
   return false
 }
 

@@ -1,6 +1,6 @@
-import type { Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
 import type { Store } from '../../ports.ts'
+import type { Base } from './base.ts'
 import type { Found } from './changes.ts'
 import { collect } from './collect.ts'
 import type { Holder } from './holder.ts'
@@ -12,7 +12,9 @@ export type PlainState = ReadonlyMap<string, string>
 /** The state of the tree where no overlay keeps changes apart. */
 export async function plainState(holder: Holder): Promise<PlainState> {
   const argv = [holder.tools.sh, '-c', listScript]
-  const { code, stderr, stdout } = await holder.tool(argv, 'lower', { output: 'keep' })
+  const { code, stderr, stdout } = await holder.tool(argv, 'data/lower', {
+    output: 'keep',
+  })
   if (code !== 0) throw new PlinthError('IO', `cannot list the workspace: ${stderr}`)
   const state = new Map<string, string>()
   for (const line of stdout.toString().split('\0')) {
@@ -29,11 +31,14 @@ export async function plainState(holder: Holder): Promise<PlainState> {
 export async function collectPlain(
   holder: Holder,
   before: PlainState,
-  { base, store }: { readonly base: ReadonlyMap<string, Entry>; readonly store: Store },
+  { base, store }: { readonly base: Base; readonly store: Store },
 ): Promise<{ readonly found: Map<string, Found>; readonly removed: readonly string[] }> {
   const now = await plainState(holder)
   const paths = [...now].filter(([path, mark]) => before.get(path) !== mark).map(([path]) => path)
-  const { found } = await collect(holder, 'lower', { store, paths: paths.toSorted() })
-  const removed = [...base.keys()].filter((path) => before.has(path) && !now.has(path))
+  const { found } = await collect(holder, 'data/lower', {
+    store,
+    paths: paths.toSorted(),
+  })
+  const removed = [...base.paths()].filter((path) => before.has(path) && !now.has(path))
   return { found, removed }
 }

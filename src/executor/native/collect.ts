@@ -1,11 +1,8 @@
-import { createHash } from 'node:crypto'
 import { treePath } from '../../archive/path.ts'
 import { readTar, type TarMember } from '../../archive/tar-read.ts'
-import type { Digest } from '../../digest.ts'
 import type { Content, Entry, Metadata } from '../../entry.ts'
 import type { Store } from '../../ports.ts'
-import type { ContentReader } from '../../store/content.ts'
-import type { FileEntry, Found } from './changes.ts'
+import type { Found } from './changes.ts'
 import { isOverlayMark, tarError } from './extract.ts'
 import type { Holder } from './holder.ts'
 
@@ -114,20 +111,4 @@ async function contentOf(member: TarMember, store: Store): Promise<Content> {
   const parts: Buffer[] = []
   for await (const part of member.body()) parts.push(part)
   return { kind: 'bytes', bytes: Buffer.concat(parts) }
-}
-
-/** Compares the contents of two files of the same size. */
-export async function sameContent(
-  before: FileEntry,
-  after: FileEntry,
-  contents: ContentReader,
-): Promise<boolean> {
-  return (await digestOf(before, contents)) === (await digestOf(after, contents))
-}
-
-async function digestOf({ content, size }: FileEntry, contents: ContentReader): Promise<Digest> {
-  const hash = createHash('sha256')
-  const body = contents.open(content, size)
-  for await (const piece of body instanceof Uint8Array ? [body] : body) hash.update(piece)
-  return `sha256:${hash.digest('hex')}` as Digest
 }

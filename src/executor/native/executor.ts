@@ -2,13 +2,13 @@ import type { Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
 import type { Emit } from '../../events.ts'
 import type { Executor, Store } from '../../ports.ts'
-import { plainState } from './collect-plain.ts'
 import { contentReader } from '../../store/content.ts'
-import { extract } from './extract.ts'
 import { openHolder } from './holder.ts'
+import type { LayerIndex } from './layer-stack.ts'
 import { choosePlace, forgetPlace, sizeOf } from './scratch.ts'
 import { processStatus } from './status.ts'
 import { findTools, type Tools } from './tools.ts'
+import { openRoot, type TreeDeps } from './trees.ts'
 import { openWorkspace } from './workspace.ts'
 
 /** What the native executor is made with. */
@@ -24,6 +24,8 @@ export interface NativeDeps {
   readonly memory?: number | undefined
   /** `overlay` where the kernel can (default), or `copy` */
   readonly storage?: 'overlay' | 'copy' | undefined
+  /** most layers of one overlay; default 400, as the kernel takes 500 */
+  readonly lowers?: number | undefined
 }
 
 /**
@@ -36,6 +38,7 @@ export interface NativeDeps {
  */
 export function nativeExecutor(deps: NativeDeps): Executor {
   let tools: Promise<Tools> | undefined
+  const kept = new Map<string, Promise<LayerIndex>>()
   return {
     name: 'native',
     async open(base, options) {
@@ -48,7 +51,7 @@ export function nativeExecutor(deps: NativeDeps): Executor {
         memory: deps.memory,
         userNamespace: deps.uid !== 0 || !(await processStatus()).sysAdmin,
       })
-      const holder = await openHolder(place, hostname, context).catch(async (error: unknown) => {
+      const holder = await openHolder(place, context).catch(async (error: unknown) => {
         await forgetPlace(place)
         throw error
       })
@@ -57,19 +60,21 @@ export function nativeExecutor(deps: NativeDeps): Executor {
       signal.addEventListener('abort', abort, { once: true })
       try {
         if (signal.aborted) abort()
-        const entries = new Map<string, Entry>()
-        await extract(holder, base, { into: 'lower', contents, seen: entries })
-        const mounted = await holder.mount(deps.storage ?? 'overlay')
-        const plain = mounted.storage === 'copy' ? await plainState(holder) : undefined
-        return openWorkspace({
+        let count = 0
+        const trees: TreeDeps = {
+          store: deps.store,
+          storage: deps.storage ?? 'overlay',
           holder,
-          mounted,
-          plain,
           contents,
+          known: kept,
+          most: deps.lowers,
+          count: () => count++,
+        }
+        return openWorkspace({
+          trees,
+          ...(await openRoot(base, trees)),
           hostname,
           signal,
-          base: entries,
-          store: deps.store,
         })
       } catch (error) {
         contents[Symbol.dispose]()

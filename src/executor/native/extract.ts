@@ -22,15 +22,18 @@ export async function extract(
     into,
     contents,
     seen,
+    overlay = false,
   }: {
     readonly into: string
     readonly contents: Pick<ContentReader, 'open'>
+    /** the entries are an overlay's own: devices 0/0 and its marks are kept */
+    readonly overlay?: boolean | undefined
     /** gets the entries by path, as they pass */
     readonly seen?: Map<string, Entry> | undefined
   },
 ): Promise<void> {
   const result = await holder.tool([holder.tools.tar, ...extractOptions], into, {
-    input: writeTar(checked(entries, holder, seen), contents),
+    input: writeTar(checked(entries, holder, { seen, overlay }), contents),
   })
   if (result.code !== 0) throw tarError('write files into the workspace', result)
 }
@@ -50,7 +53,7 @@ const extractOptions = [
 async function* checked(
   entries: Iterable<Entry> | AsyncIterable<Entry>,
   { ids }: Holder,
-  seen: Map<string, Entry> | undefined,
+  { seen, overlay }: { readonly seen: Map<string, Entry> | undefined; readonly overlay: boolean },
 ): AsyncGenerator<Entry> {
   const links = new Set<string>()
   for await (const entry of entries) {
@@ -75,15 +78,19 @@ async function* checked(
         { hint: subidsHint, facts: { path: entry.path, uid: entry.uid, gid: entry.gid } },
       )
     }
-    if (ids.kind !== 'none' && (entry.type === 'character' || entry.type === 'block')) continue
-    yield entry.xattrs === undefined ? entry : withoutOverlayMarks(entry)
+    if (entry.type === 'character' || entry.type === 'block') {
+      const whiteout = overlay && entry.major === 0 && entry.minor === 0
+      if (ids.kind !== 'none' && !whiteout) continue
+    }
+    yield overlay ? entry : withoutOverlayMarks(entry)
   }
 }
 
 /** Attributes that an overlay would take for its own marks are no part of a tree (overlayfs.rst). */
-function withoutOverlayMarks(entry: Entry): Entry {
-  const kept = [...(entry.xattrs ?? [])].filter(([name]) => !isOverlayMark(name))
-  return { ...entry, xattrs: new Map(kept) }
+export function withoutOverlayMarks(entry: Entry): Entry {
+  if (entry.xattrs === undefined) return entry
+  const kept = [...entry.xattrs].filter(([name]) => !isOverlayMark(name))
+  return { ...entry, xattrs: kept.length > 0 ? new Map(kept) : undefined }
 }
 
 /** Whether an attribute is overlayfs's own. */

@@ -1,17 +1,17 @@
 import { spawn } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { readdirSync } from 'node:fs'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PlinthError } from '../../errors.ts'
 import type { Emit } from '../../events.ts'
 import { startError } from './diagnose.ts'
 import type { IdMap } from './ids.ts'
 import { lineSource } from './lines.ts'
 import { closed, runTool, tailOf, type Finished, type RunOptions } from './process.ts'
-import { initScript, superviseScript, viewScript } from './scripts.ts'
-import type { Place } from './scratch.ts'
+import { superviseScript, viewScript } from './scripts.ts'
+import { fillPlace, type Place } from './scratch.ts'
 import type { Tools } from './tools.ts'
 import { openIdentity } from './userns.ts'
-import { startView, viewReady, type View } from './view.ts'
+import { startView, type View, type ViewSpec } from './view.ts'
 
 /** What a holder is opened with. */
 export interface HolderDeps {
@@ -26,8 +26,12 @@ export interface HolderDeps {
  */
 export interface Holder {
   readonly ids: IdMap
+  /** the overlay's marks are user.* attributes: trusted.* ones are for the host's root only (overlayfs.rst) */
+  readonly userMarks: boolean
   readonly tools: Tools
-  /** the workspace's directory, through /proc, for this process */
+  /** the workspace's directory */
+  readonly directory: string
+  /** the same as the namespaces have it, through /proc, for this process */
   readonly visible: string
   /** Runs a host program in the host's view of the namespaces, in `cwd` below the workspace's directory. */
   tool(
@@ -35,12 +39,13 @@ export interface Holder {
     cwd: string,
     options?: Omit<RunOptions, 'env' | 'inputFifo'>,
   ): Promise<Finished>
-  /** Mounts what is in `lower` as `merged` and makes the view: once. */
-  mount(storage: 'overlay' | 'copy'): Promise<Mounted>
-  /** A second view, with the host's network; `resolv.conf` and `hosts` are in `io`. */
-  hostView(): Promise<View & { close(): Promise<void> }>
-  /** Ends every process in the workspace but PID 1. */
-  killAll(): Promise<void>
+  /**
+   * Mounts `lowers`, paths below the workspace's directory from the top down, as `merged`: once. Where no
+   * overlay can be had, or none is wanted, `merged` is `data/lower` itself.
+   */
+  mount(lowers: readonly string[] | undefined): Promise<Mounted>
+  /** Starts a view; one at a time. */
+  view(spec: ViewSpec): Promise<View>
   /** Ends everything at once; `close` waits for it. */
   kill(): void
   close(): Promise<void>
@@ -51,49 +56,45 @@ export interface Mounted {
   readonly storage: 'overlay' | 'copy'
   /** what mount(8) said where no overlay could be mounted */
   readonly why: string
-  readonly view: View
 }
 
 /** Starts the holder of a new workspace. Throws `NAMESPACE_UNAVAILABLE`, `DISK_FULL` or `IO`. */
-export async function openHolder(
-  place: Place,
-  hostname: string,
-  deps: HolderDeps,
-): Promise<Holder> {
+export async function openHolder(place: Place, deps: HolderDeps): Promise<Holder> {
   const { tools } = deps
+  const { directory } = place
   const identity = await openIdentity(deps)
   const { ids } = identity
-  const directory = join(place.scratch, place.name)
-  // gid 5 is tty everywhere
-  const view = [directory, fstab(join(directory, 'merged')), ids.kind === 'single' ? '' : ',gid=5']
-  const env = { ...tools.env, init: initScript, view: viewScript }
-  const namespaces = ['--mount', '--ipc', '--uts', '--']
+  const env = { ...tools.env, view: viewScript }
   const memory = place.memory === undefined ? '' : String(place.memory)
-  const storage = [place.scratch, memory, place.name, hostname]
-  const child = spawn(
-    identity.prefix[0] ?? tools.unshare,
-    [
-      ...(identity.prefix.length > 0 ? [...identity.prefix.slice(1), tools.unshare] : []),
-      ...identity.options,
-      ...namespaces,
-      tools.sh,
-      '-c',
-      superviseScript,
-      'plinth',
-      ...storage,
-      ...view.slice(1),
-      ...place.dead,
-    ],
-    { env, cwd: '/', detached: true, stdio: ['pipe', 'pipe', 'pipe'] },
-  )
+  const [command = '', ...args] = [
+    ...identity.prefix,
+    tools.unshare,
+    ...identity.options,
+    '--mount',
+    '--',
+    tools.sh,
+    '-c',
+    superviseScript,
+    'plinth',
+    directory,
+    memory,
+    ...place.dead,
+  ]
+  const child = spawn(command, args, {
+    env,
+    cwd: '/',
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
   const end = closed(child)
   const said = tailOf(child.stderr)
   child.stdin.on('error', () => {})
   const lines = lineSource(child.stdout)
-  const first = await lines.next()
+  const visible = `/proc/${child.pid}/root${directory}`
+  const mounted = (await lines.next()) === 'mounted'
   identity.release()
-  const init = /^init ([0-9]+)$/.exec(first ?? '')?.[1]
-  if (init === undefined) {
+  if (mounted) fillPlace(visible)
+  if (!mounted || (await lines.next()) !== 'ready') {
     child.stdin.destroy()
     await end
     throw await startError(said())
@@ -108,68 +109,68 @@ export async function openHolder(
     ...user,
     '--mount',
   ]
-  const within = ['--ipc', '--uts', `--pid=/proc/${init}/ns/pid`]
-  const visible = `/proc/${child.pid}/root${directory}`
-  /** The words that lead into a view whose process is `pid`, once its old root is off. */
-  const uncovered = async (pid: string, ...more: readonly string[]): Promise<string[]> => {
-    const off = [...entering(pid), '--', tools.umount, '-l', '/']
-    const { code, stderr } = await runTool(off, { env: tools.env })
-    if (code !== 0) throw await startError(stderr)
-    return [...entering(pid), ...within, ...more, '--root=/', `--wd=/proc/${pid}/root`, '--']
-  }
+  const userMarks = ids.kind !== 'none' || !ids.uids.some((range) => range.count >= 0xffff_ffff)
+  let views = 0
+  const send = (line: string): void => void child.stdin.write(`${line}\n`)
 
   return {
     ids,
+    userMarks,
     tools,
+    directory,
     visible,
-    tool: (argv, cwd, options = {}) =>
-      runTool([...entering(child.pid!), ...within, `--wd=${join(visible, cwd)}`, '--', ...argv], {
-        ...options,
-        inputFifo: `${visible}/io/input`,
-        env: tools.env,
-      }),
-    async mount(wanted) {
-      child.stdin.write(`${wanted === 'copy' ? 'copy' : overlayOptions(ids)}\n`)
+    tool: (argv, cwd, options = {}) => {
+      const at = join(visible, cwd)
+      const run = { ...options, inputFifo: `${visible}/io/input`, env: tools.env }
+      // root needs to be nowhere else to work on what is mounted there
+      if (ids.kind === 'none') return runTool(argv, { ...run, cwd: at })
+      return runTool([...entering(child.pid!), `--wd=${at}`, '--', ...argv], run)
+    },
+    async mount(lowers) {
+      send(`storage ${lowers === undefined ? 'copy' : overlayOptions(lowers, userMarks)}`)
       const answer = await lines.next()
       if (answer === undefined) throw await startError(said())
-      const { stubs } = await viewReady(lines, said)
-      return {
-        storage: answer === 'storage overlay' ? 'overlay' : 'copy',
-        why: await readFile(`${visible}/io/overlay-error`, 'utf8').catch(() => ''),
-        view: { enter: await uncovered(init, '--net'), stubs },
-      }
+      const storage = answer === 'storage overlay' ? 'overlay' : 'copy'
+      if (storage === 'overlay') return { storage, why: '' }
+      const why = await readFile(`${visible}/io/overlay-error`, 'utf8').catch(() => '')
+      return { storage, why }
     },
-    async hostView() {
-      const start = [tools.unshare, '--mount', '--', tools.sh, '-c', 'eval "$view"', 'plinth']
-      const argv = [...entering(child.pid!), ...within, '--', ...start, 'host', ...view]
-      const started = await startView(argv, env)
-      return { ...started, enter: await uncovered(started.pid!) }
-    },
-    async killAll() {
-      child.stdin.write('\n')
-      if ((await lines.next()) === undefined) {
-        throw new PlinthError('IO', `the workspace ended by itself: ${said() || 'it was killed'}`, {
-          hint: 'look for the out-of-memory killer in the system log',
-        })
-      }
-    },
+    view: (spec) =>
+      startView(spec, {
+        ids,
+        tools,
+        directory,
+        visible,
+        lines,
+        said,
+        send,
+        entering,
+        count: () => views++,
+      }),
     kill: () => child.stdin.destroy(),
     async close() {
-      child.stdin.destroy()
+      // where this process can remove what is left, and that is little, no other is needed for it
+      const own = ids.kind === 'none' && (place.memory !== undefined || isEmpty(directory))
+      if (own && child.stdin.writable) child.stdin.end('leave\n')
+      else child.stdin.destroy()
       await end
+      if (own) await rm(directory, { recursive: true, force: true })
     },
   }
 }
 
-/** The trusted.* attributes overlayfs marks its files with are for the host's root only (overlayfs.rst). */
-function overlayOptions(ids: IdMap): string {
-  const nested = ids.kind !== 'none' || !ids.uids.some((range) => range.count >= 0xffff_ffff)
-  // with userxattr redirects are never followed, and saying so is a conflict
-  const marks = nested ? 'userxattr' : 'redirect_dir=nofollow'
-  return `lowerdir=lower,upperdir=upper,workdir=work,index=off,metacopy=off,${marks}`
+function isEmpty(directory: string): boolean {
+  try {
+    return ['upper', 'lower'].every(
+      (name) => readdirSync(join(directory, 'data', name)).length === 0,
+    )
+  } catch {
+    return false
+  }
 }
 
-/** A path as fstab(5) writes it. */
-function fstab(path: string): string {
-  return path.replace(/[\s\\]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`)
+function overlayOptions(lowers: readonly string[], userMarks: boolean): string {
+  // with userxattr redirects are never followed, and saying so is a conflict
+  const marks = userMarks ? 'userxattr' : 'redirect_dir=nofollow'
+  return `lowerdir=${lowers.join(':')},upperdir=data/upper,workdir=data/work,index=off,metacopy=off,${marks}`
 }

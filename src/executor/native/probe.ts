@@ -57,14 +57,16 @@ export async function probeHolder(deps: NativeDeps): Promise<readonly Finding[]>
     memory: deps.memory,
     userNamespace: deps.uid !== 0,
   })
-  const holder = await openHolder(place, 'plinth', { tools, uid: deps.uid, emit }).catch(
+  const holder = await openHolder(place, { tools, uid: deps.uid, emit }).catch(
     async (error: unknown) => {
       await forgetPlace(place)
       throw error
     },
   )
   try {
-    const { storage, why } = await holder.mount(deps.storage ?? 'overlay')
+    const { storage, why } = await holder.mount(
+      deps.storage === 'copy' ? undefined : ['data/lower'],
+    )
     const [warning] = warnings
     const count = holder.ids.uids.reduce((sum, range) => sum + range.count, 0)
     return [

@@ -35,6 +35,8 @@ export function closed(child: ChildProcess): Promise<number> {
 /** A host program's input and what is done with its output. */
 export interface RunOptions {
   readonly env: Readonly<Record<string, string>>
+  /** default `/` */
+  readonly cwd?: string | undefined
   readonly input?: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | undefined
   /**
    * A FIFO to give it through: written on the thread pool, where a child's own standard input, a socket,
@@ -54,7 +56,7 @@ export async function runTool(argv: readonly string[], options: RunOptions): Pro
   const fifo = options.input && options.inputFifo ? openFifo(options.inputFifo) : undefined
   const child = spawn(argv[0]!, argv.slice(1), {
     env: { ...options.env },
-    cwd: '/',
+    cwd: options.cwd ?? '/',
     detached: true,
     stdio: [
       fifo?.read ?? (options.input ? 'pipe' : 'ignore'),

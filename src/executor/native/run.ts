@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { closeSync, constants, openSync, writeFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { constants as system } from 'node:os'
@@ -6,7 +6,9 @@ import process from 'node:process'
 import type { ExitStatus, RunRequest } from '../../ports.ts'
 import type { Holder } from './holder.ts'
 import { eachLine } from './lines.ts'
+import { runTool } from './process.ts'
 import { processStatus } from './status.ts'
+import type { Tools } from './tools.ts'
 import type { View } from './view.ts'
 
 /** Docker's default capabilities (moby, oci/caps/defaults.go). */
@@ -37,8 +39,9 @@ const steering =
 const fileMask = 0o022
 
 /**
- * Runs one process in a view and waits until it and everything it left behind has ended. `cwd` has no
- * symbolic link in it. The process gets real pipes, so that it can open /dev/stdout and its like.
+ * Runs one process in a view, in the directory the view has gone to, and waits until it and everything it
+ * left behind has ended. The process gets real pipes, so that it can open /dev/stdout and its like; one that
+ * is `interactive` gets what this process has.
  */
 export async function runIn(
   holder: Holder,
@@ -53,57 +56,121 @@ export async function runIn(
     else direct[name] = value
   }
   const limits = [
-    '--inh-caps=-all',
-    `--bounding-set=-all,${capabilities.map((name) => `+${name}`).join(',')}`,
+    ...(request.security === 'insecure'
+      ? []
+      : [
+          '--inh-caps=-all',
+          `--bounding-set=-all,${capabilities.map((name) => `+${name}`).join(',')}`,
+        ]),
     ...groupOptions(holder, gid, groups),
   ]
-  const change = ['--root=.', `--wd=${request.cwd}`, ...(uid === 0 ? [] : [`--setuid=${uid}`])]
+  // above the root there is nothing: more steps up than the directory is deep lead there, and nothing but steps
+  // up does, as the directory is one that was gone to and not a name
+  const root = '../'.repeat(request.cwd.split('/').length + 8)
+  const change = [`--root=${root}`, '--wd=.', ...(uid === 0 ? [] : [`--setuid=${uid}`])]
   const env = inside.length > 0 ? ['/usr/bin/env', ...inside] : []
-  const [command = '', ...args] = [
-    ...view.enter,
-    holder.tools.setpriv,
-    ...limits,
-    '--',
-    holder.tools.nsenter,
-    ...change,
-    '--',
-    ...env,
-    ...request.argv,
-  ]
-  const stdout = pipe(`${holder.visible}/io/stdout`)
-  const stderr = pipe(`${holder.visible}/io/stderr`)
-  const stdin: number | 'ignore' =
-    request.stdin === undefined ? 'ignore' : inputFile(holder, request.stdin)
+  const enter = view.enter
+  const words = {
+    enter,
+    inside: [
+      holder.tools.setpriv,
+      ...limits,
+      '--',
+      holder.tools.nsenter,
+      ...change,
+      '--',
+      ...env,
+      ...request.argv,
+    ],
+  }
+  const way = request.interactive?.tty
+    ? await onTerminal(words, holder.tools)
+    : [...words.enter, ...words.inside]
+  const [command = '', ...args] = way
+  const streams = request.interactive
+    ? callersStreams(request.interactive.tty)
+    : pipedStreams(holder, request)
   const restore = await setUmask()
-  const child = spawn(command, args, {
-    env: direct,
-    cwd: '/',
-    detached: true,
-    stdio: [stdin, stdout.write, stderr.write],
-  })
+  const child = spawn(command, args, { env: direct, cwd: '/', ...streams.options })
   restore()
-  for (const fd of [stdin, stdout.write, stderr.write]) if (typeof fd === 'number') closeSync(fd)
-
-  const { onLine } = request
-  const output = Promise.all([
-    eachLine(stdout.read, (line) => onLine?.('stdout', line)),
-    eachLine(stderr.read, (line) => onLine?.('stderr', line)),
-  ])
+  const ended = endOf(child)
+  const output = streams.started()
   try {
-    const status = await new Promise<ExitStatus>((resolve, reject) => {
-      child.once('error', reject)
-      child.once('exit', (code, signal) =>
-        resolve(
-          signal === null ? { code: code ?? 0 } : { code: 128 + system.signals[signal], signal },
-        ),
-      )
-    })
-    await holder.killAll()
+    const status = await ended
+    await view.killAll()
     await output
     return status
   } finally {
-    stdout.read.destroy()
-    stderr.read.destroy()
+    streams.close()
+  }
+}
+
+/**
+ * What Ctrl-C sends goes to the whole foreground. Of that only the process inside may heed it, not the one that
+ * waits for it to tell how it ended. Where env(1) cannot undo that, Ctrl-C ends the run.
+ */
+async function onTerminal(
+  { enter, inside }: { readonly enter: readonly string[]; readonly inside: readonly string[] },
+  tools: Tools,
+): Promise<readonly string[]> {
+  const undo = ['/usr/bin/env', '--default-signal=INT,QUIT', '--']
+  const { code } = await runTool(['/usr/bin/env', '--default-signal=INT', 'true'], {
+    env: tools.env,
+  })
+  if (code !== 0) return [...enter, ...inside]
+  return [tools.sh, '-c', 'trap "" INT QUIT; exec "$@"', 'sh', ...enter, ...undo, ...inside]
+}
+
+function endOf(child: ChildProcess): Promise<ExitStatus> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code, signal) =>
+      resolve(
+        signal === null ? { code: code ?? 0 } : { code: 128 + system.signals[signal], signal },
+      ),
+    )
+  })
+}
+
+/** What a process reads and writes. */
+interface Streams {
+  readonly options: { readonly stdio: StdioOptions; readonly detached: boolean }
+  /** to be called when the process has them; resolves when all it wrote was read */
+  started(): Promise<unknown>
+  close(): void
+}
+
+/**
+ * This process's own. On a terminal the process stays in the session and the foreground, so that Ctrl-C and
+ * the window's size reach it as they would outside.
+ */
+function callersStreams(tty: boolean): Streams {
+  return {
+    options: { stdio: 'inherit', detached: !tty },
+    started: async () => {},
+    close() {},
+  }
+}
+
+function pipedStreams(holder: Holder, { stdin: given, onLine }: RunRequest): Streams {
+  const stdout = pipe(`${holder.visible}/io/stdout`)
+  const stderr = pipe(`${holder.visible}/io/stderr`)
+  const stdin = given === undefined ? 'ignore' : inputFile(holder, given)
+  return {
+    options: { stdio: [stdin, stdout.write, stderr.write], detached: true },
+    started() {
+      for (const fd of [stdin, stdout.write, stderr.write]) {
+        if (typeof fd === 'number') closeSync(fd)
+      }
+      return Promise.all([
+        eachLine(stdout.read, (line) => onLine?.('stdout', line)),
+        eachLine(stderr.read, (line) => onLine?.('stderr', line)),
+      ])
+    },
+    close() {
+      stdout.read.destroy()
+      stderr.read.destroy()
+    },
   }
 }
 

@@ -1,4 +1,5 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { chmodSync, mkdirSync } from 'node:fs'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Entry } from '../../entry.ts'
 import type { Store } from '../../ports.ts'
@@ -8,13 +9,11 @@ import { kernelAtLeast } from './status.ts'
 
 /** Where a workspace's files are kept. */
 export interface Place {
-  /** the scratch directory; in memory a tmpfs lies over it that only the workspace sees */
-  readonly scratch: string
-  /** one name below it, unique to this workspace */
-  readonly name: string
-  /** bytes of memory to use at most; not given: the directory's own disk */
+  /** a directory of its own; over its `io` lies a tmpfs that only the workspace sees */
+  readonly directory: string
+  /** most bytes of memory to use, as a tmpfs over its `data`; not given: disk */
   readonly memory?: number | undefined
-  /** what dead runs left in `scratch` */
+  /** directories that dead runs left */
   readonly dead: readonly string[]
 }
 
@@ -35,25 +34,41 @@ export interface PlaceDeps {
  */
 export async function choosePlace(size: number | undefined, deps: PlaceDeps): Promise<Place> {
   const scratch = await deps.store.directory('scratch')
-  const name = `${processOwner()}.${counter++}`
+  const directory = join(scratch, `${processOwner()}.${counter++}`)
   const names = await readdir(scratch)
-  const dead = names.filter((n) => n.includes('.') && !ownerIsAlive(n.slice(0, n.indexOf('.'))))
+  const dead = names
+    .filter((name) => name.includes('.') && !ownerIsAlive(name.slice(0, name.indexOf('.'))))
+    .map((name) => join(scratch, name))
   const memory = deps.memory ?? Math.floor((await availableMemory()) * 0.75)
   // overlayfs in a user namespace needs user.* attributes, which tmpfs has since Linux 6.6
   const suitable = !deps.userNamespace || (await kernelAtLeast(6, 6))
-  if (suitable && memory > 0 && size !== undefined && size <= memory / 3)
-    return { scratch, name, memory, dead }
-  await mkdir(join(scratch, name), { mode: 0o700 }).catch((error: unknown) => {
+  const inMemory = suitable && memory > 0 && size !== undefined && size <= memory / 3
+  try {
+    mkdirSync(directory, { mode: 0o700 })
+    makeDirectories(directory, ['io', 'data', 'merged'])
+  } catch (error) {
     throw storeFailure(error, `make a scratch directory in ${scratch}`)
-  })
-  return { scratch, name, dead }
+  }
+  return { directory, dead, ...(inMemory && { memory }) }
+}
+
+/** Makes what a workspace has in its `io` and `data`, where these are mounted: seen at `visible`. */
+export function fillPlace(visible: string): void {
+  const io = ['sys', 'empty', 'dev'].map((name) => `io/${name}`)
+  makeDirectories(visible, [...io, 'data/lower', 'data/upper', 'data/work'])
+}
+
+/** Calls, not processes; whatever the umask is, the tree's root can be entered by all. */
+function makeDirectories(place: string, names: readonly string[]): void {
+  for (const name of names) {
+    mkdirSync(join(place, name))
+    chmodSync(join(place, name), 0o755)
+  }
 }
 
 /** Removes the directory of a workspace that never started. */
 export async function forgetPlace(place: Place): Promise<void> {
-  if (place.memory === undefined) {
-    await rm(join(place.scratch, place.name), { recursive: true, force: true })
-  }
+  await rm(place.directory, { recursive: true, force: true })
 }
 
 /** The bytes a tree takes on a file system: contents in whole pages, and a node for each entry. */

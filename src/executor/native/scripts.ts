@@ -1,6 +1,8 @@
 /**
- * The shell that runs on the host's side of a workspace: constant texts, data only as `$1`, `$2`, …
- * Node can neither mount nor enter namespaces, util-linux can (namespaces(7), mount(8), pivot_root(2)).
+ * The shell that runs on the host's side of a workspace: constant texts, data only as `$1`, `$2`, …, in
+ * files and on standard input. Node can neither mount nor enter namespaces, util-linux can (namespaces(7),
+ * mount(8), pivot_root(2)). Every process costs about a millisecond: what the shell or Node can do itself
+ * is not given to a program.
  */
 
 /**
@@ -33,169 +35,229 @@ resolve() {
 `
 
 /**
- * The supervisor: owns the private mount, ipc and uts namespaces, keeps the host's view of files, starts
- * PID 1 and cleans up behind it, also when plinth was killed (PID 1 ends when standard input does).
- * `$1` scratch directory, `$2` bytes of memory to use or empty for disk, `$3` name of the workspace,
- * `$4` hostname, `$5` root of the view as fstab(5) writes it, `$6` further devpts options, the rest: what
- * dead runs left. The scripts of PID 1 are in the environment, to keep its command line short.
+ * `walk PATH [file]` goes to the directory PATH leads to below `$top`, making what is missing, and sets
+ * `here` to it; with `file` it stops at the directory that holds it and sets `name`. Each step is taken into
+ * a directory and then checked: another run may be moving things about in a directory both have mounted, and
+ * no link it puts there may lead out.
+ */
+const walkFunction = `
+unsafe() {
+  echo "unsafe $1"
+  exit 1
+}
+go() { cd -P -- "$1" 2>/dev/null && [ "$PWD" = "$1" ] || unsafe "\${1#"$top"}"; }
+# what is made to mount on leaves no trace in the time of the directory that holds it
+settle() {
+  [ -z "$stamped" ] || touch -r "$stamp" -- "$stamped"
+  stamped=
+}
+stub() {
+  if [ "$stamped" != "$here" ]; then
+    settle
+    touch -r . "$stamp"
+    stamped=$here
+  fi
+  if [ "$2" = file ]; then (set -C && : >"./$1") 2>/dev/null; else mkdir -- "./$1" 2>/dev/null; fi ||
+    unsafe "\${here#"$top"}/$1"
+  echo "stub \${here#"$top"}/$1"
+}
+walk() {
+  rest=$1 here=$top name= hops=0
+  go "$here"
+  while [ -n "$rest" ]; do
+    part=\${rest%%/*}
+    case $rest in */*) rest=\${rest#*/} ;; *) rest= ;; esac
+    case $part in
+      '' | .) continue ;;
+      ..)
+        [ "$here" = "$top" ] || here=\${here%/*}
+        go "$here"
+        continue
+        ;;
+    esac
+    if [ -L "./$part" ]; then
+      hops=$((hops + 1))
+      [ "$hops" -le 40 ] || unsafe "/$1"
+      link=$(readlink -n -- "./$part"; printf x)
+      link=\${link%x}
+      case $link in /*) here=$top; go "$here" ;; esac
+      rest=$link\${rest:+/$rest}
+    elif [ "\${2-}" = file ] && [ -z "$rest" ]; then
+      name=$part
+    else
+      [ -d "./$part" ] || stub "$part" directory
+      here=$here/$part
+      go "$here"
+    fi
+  done
+}
+`
+
+/**
+ * The supervisor: owns the private mount namespace in which the host's files and the workspace's can be
+ * seen, starts the views one after another, and cleans up behind them, also when plinth was killed (all of
+ * them end when standard input does). `$1` directory of the workspace, `$2` bytes of memory to use or empty
+ * for disk, the rest: what dead runs left. The view's script is in the environment, to keep command lines short.
  */
 export const superviseScript = `
 set -eu
 umask 022
-scratch=$1 bytes=$2 name=$3 hostname=$4 root=$5 pts=$6
-shift 6
-cd -- "$scratch"
+# when plinth is gone nobody listens, and there still is something to do
+trap '' PIPE
+directory=$1 bytes=$2
+shift 2
 for dead do rm -rf -- "$dead" 2>/dev/null || :; done
-if [ -n "$bytes" ]; then
-  mount -t tmpfs -o "size=$bytes,mode=0755,nosuid,nodev" plinth "$scratch"
-  cd -- "$scratch"
-  mkdir -m 700 "$name"
-fi
-cd -- "$name"
-mkdir lower upper work merged io
+cd -- "$directory"
+mount -t tmpfs -o "size=128m,mode=0755,nosuid,nodev" plinth io
+[ -z "$bytes" ] || mount -t tmpfs -o "size=$bytes,mode=0755,nosuid,nodev" plinth data
+echo mounted
 mkfifo -m 666 io/stdout io/stderr io/input
-printf '%s\\n' "$hostname" 2>/dev/null >/proc/sys/kernel/hostname || hostname "$hostname"
-status=0
-unshare --pid --fork --kill-child -- sh -c 'eval "$init"' plinth "$PWD" "$root" "$pts" || status=$?
-if [ -z "$bytes" ]; then
-  umount -l merged 2>/dev/null || :
-  cd /
-  rm -rf -- "$scratch/$name"
-fi
-exit "$status"
-`
-
-/**
- * PID 1 of the workspace. Says its id as the host sees it, waits until the base is in `lower`, mounts
- * the storage and becomes the view. `$1` to `$3` as `$2` to `$4` of the view.
- */
-export const initScript = `
-set -eu
-umask 022
-read -r pid _ </proc/self/stat
-echo "init $pid"
-read -r options
-storage=copy
-if [ "$options" != copy ]; then
-  for extra in ,volatile ''; do
-    if mount -t overlay -o "$options$extra,nodev" overlay merged 2>>io/overlay-error; then
-      storage=overlay
-      break
-    fi
-  done
-fi
-if [ "$storage" = copy ]; then
-  mount --bind lower merged
-  mount -o remount,bind,suid,nodev merged
-fi
-echo "storage $storage"
-exec unshare --mount --net -- sh -c 'eval "$view"' plinth none "$1" "$2" "$3"
+echo ready
+leave=
+while IFS= read -r line; do
+  rest=\${line#* }
+  case $line in
+    storage\\ *)
+      storage=copy
+      if [ "$rest" != copy ]; then
+        for extra in ,volatile ''; do
+          if mount -t overlay -o "$rest$extra,nodev" overlay merged 2>>io/overlay-error; then
+            storage=overlay
+            break
+          fi
+        done
+      fi
+      if [ "$storage" = copy ]; then
+        mount --bind data/lower merged
+        mount -o remount,bind,suid,nodev merged
+      fi
+      echo "storage $storage"
+      ;;
+    view\\ *)
+      net=--net
+      [ "$rest" != host ] || net=
+      unshare --mount --pid --ipc --uts $net --fork --kill-child -- \\
+        sh -c 'eval "$view"' plinth "$directory" "$rest" || :
+      echo ended || :
+      ;;
+    leave) leave=1 ;;
+  esac
+done
+[ -z "$leave" ] || exit 0
+umount -l merged io \${bytes:+data} 2>/dev/null || :
+cd /
+rm -rf -- "$directory"
 `
 
 /**
  * A mount namespace whose root is the workspace's tree and in which nothing of the host remains, once
  * the caller has taken the old root off: it lies on top of the new one until then (pivot_root(2), the
- * notes on \`pivot_root(".", ".")\`). What had to be created to mount on is reported as `stub PATH`.
- * `$1` network, `$2` directory of the workspace, `$3` the same with `/merged` as fstab(5) writes it, `$4`
- * further devpts options. With network \`none\` it is PID 1: every line it reads ends all other processes.
+ * notes on `pivot_root(".", ".")`). What had to be made to mount on is reported as `stub PATH`.
+ * `$1` directory of the workspace, `$2` network; `io/fstab` is mounted at once, then in
+ * turn what `io/mounts` names: three lines each, `KIND SOURCE`, the target, a path inside the source.
+ *
+ * It is PID 1 of what runs there, and then takes orders on standard input.
  */
 export const viewScript = `
 set -eu
 umask 022
-network=$1 io=$2/io root=$3 pts=$4
-cd -- "$2/merged"
+directory=$1 network=$2
+cd -P -- "$directory"
+top=$PWD/merged stamp=$PWD/io/stamp io=$PWD/io stamped=
 ${resolveFunction}
-line() { printf '%s 0 0\\n' "$1"; }
-ensure() {
-  if [ ! -d "$1" ]; then
-    ensure "\${1%/*}"
-    mkdir "$1"
-    echo "stub $1"
-  fi
-}
-# a file of the host's network set-up, bound over the tree's for as long as this view lives
-lend() {
-  resolve "etc/$1"
-  if [ ! -e "$at" ]; then
-    existing=\${at%/*}
-    while [ ! -d "$existing" ]; do existing=\${existing%/*}; done
-    touch -r "$existing" "$io/stamp"
-    ensure "\${at%/*}"
-    : >"$at"
-    echo "stub $at"
-    touch -r "$io/stamp" "$existing"
-  fi
-  mount -o bind,ro "$io/$1" "$at"
-}
-if [ "$network" = host ]; then
-  read -r pid _ </proc/self/stat
-  echo "init $pid"
-fi
+${walkFunction}
+read -r pid _ </proc/self/stat
+echo "init $pid"
+IFS= read -r hostname <io/hostname
+printf '%s\\n' "$hostname" 2>/dev/null >/proc/sys/kernel/hostname || hostname "$hostname"
 for name in proc dev sys; do
-  if [ -L "$name" ] || { [ -e "$name" ] && [ ! -d "$name" ]; }; then
-    echo "unsafe $name"
-    exit 1
+  if [ -L "$top/$name" ] || { [ -e "$top/$name" ] && [ ! -d "$top/$name" ]; }; then unsafe "/$name"; fi
+  if [ ! -d "$top/$name" ]; then
+    here=$top
+    go "$top"
+    stub "$name" directory
   fi
-  ensure "./$name"
 done
-mount -t tmpfs -o mode=755,nosuid,nodev,noexec,size=64m dev dev
-mkdir dev/pts dev/shm
-for name in null zero full random urandom tty; do : >"dev/$name"; done
-ln -s pts/ptmx /proc/self/fd dev/
-ln -s /proc/self/fd/0 dev/stdin
-ln -s /proc/self/fd/1 dev/stdout
-ln -s /proc/self/fd/2 dev/stderr
-cat >"$io/fstab" <<END
-proc $root/proc proc nosuid,nodev,noexec 0 0
-/dev/null $root/dev/null none bind 0 0
-/dev/zero $root/dev/zero none bind 0 0
-/dev/full $root/dev/full none bind 0 0
-/dev/random $root/dev/random none bind 0 0
-/dev/urandom $root/dev/urandom none bind 0 0
-/dev/tty $root/dev/tty none bind 0 0
-devpts $root/dev/pts devpts newinstance,ptmxmode=0666,mode=0620,nosuid,noexec$pts 0 0
-shm $root/dev/shm tmpfs mode=1777,nosuid,nodev,noexec,size=64m 0 0
-sysfs $root/sys sysfs nosuid,nodev,noexec 0 0
-END
+settle
+if [ "$network" = host ]; then
+  # nothing runs in the tree yet: where these lead stays so
+  for lent in resolv.conf hosts; do
+    walk "etc/$lent" file
+    [ -e "./$name" ] || stub "$name" file
+    case $here/$name in
+      *[!A-Za-z0-9/._-]*) mount -c --bind "$io/$lent" "./$name" ;;
+      *) printf '%s %s none bind 0 0\\n' "$io/$lent" "$here/$name" >>"$io/fstab" ;;
+    esac
+  done
+  settle
+fi
+cd -- "$directory"
 mount --all --fstab "$io/fstab" 2>"$io/mount-error" || :
-if [ ! -e proc/self/stat ] || [ ! -c dev/null ] || [ ! -c dev/urandom ]; then
+if [ ! -e "$top/proc/self/stat" ] || [ ! -c "$top/dev/null" ] || [ ! -c "$top/dev/urandom" ]; then
   cat "$io/mount-error" >&2
   exit 1
 fi
 if [ "$network" = none ]; then
-  echo 0x9 2>/dev/null >sys/class/net/lo/flags || ip link set lo up 2>/dev/null || echo no-loopback
+  echo 0x9 2>/dev/null >io/sys/class/net/lo/flags || ip link set lo up 2>/dev/null || echo no-loopback
 fi
-# what the kernel lets a privileged process do to the whole machine: read-only or out of sight
-{
-  for name in proc/bus proc/fs proc/irq proc/sys proc/sysrq-trigger; do
-    [ ! -e "$name" ] || line "$root/$name $root/$name none bind,ro,nosuid,nodev,noexec"
-  done
-  for name in proc/kcore proc/keys proc/timer_list proc/sched_debug; do
-    [ ! -e "$name" ] || line "/dev/null $root/$name none bind"
-  done
-  for name in proc/acpi proc/scsi sys/firmware; do
-    [ ! -d "$name" ] || line "tmpfs $root/$name tmpfs ro,size=4k"
-  done
-} >"$io/fstab"
-mount --all --fstab "$io/fstab" 2>/dev/null || :
-mount -o remount,bind,ro,nosuid,nodev,noexec sys 2>/dev/null || :
-if [ "$network" = host ]; then
-  lend resolv.conf
-  lend hosts
-fi
+exec 3<io/mounts
+while IFS= read -r line <&3 && IFS= read -r target <&3 && IFS= read -r inner <&3; do
+  kind=\${line%% *} source=\${line#* }
+  case $kind in
+    owner)
+      chown -- "$source" "$target"
+      continue
+      ;;
+    sealed)
+      # a read-only mount that could not be made read-only
+      if [ -w "$target" ]; then cat "$io/mount-error" >&2; exit 1; fi
+      continue
+      ;;
+  esac
+  if [ "$kind" = tree ]; then
+    cd -- "$source" 2>/dev/null || { cat "$io/mount-error" >&2; exit 1; }
+    resolve "$inner" || unsafe "/$inner"
+    [ -e "$at" ] || { echo "absent $inner"; exit 1; }
+    source=$source/$at kind=file
+    [ ! -d "$source" ] || kind=directory
+  fi
+  if [ "$kind" = directory ]; then
+    walk "$target"
+    [ "$here" != "$top" ] || unsafe "/$target"
+    mount -c --bind "$source" .
+  else
+    walk "$target" file
+    [ -n "$name" ] || unsafe "/$target"
+    [ -e "./$name" ] || stub "$name" file
+    # a file is held open, so that it stays the one that was looked at
+    [ -f "./$name" ] || unsafe "/$target"
+    exec 8<"./$name"
+    [ "$(readlink /proc/self/fd/8)" = "$here/$name" ] || unsafe "/$target"
+    mount -c --bind "$source" /proc/self/fd/8
+    exec 8<&-
+  fi
+done
+exec 3<&-
+settle
+cd -P -- "$top"
 pivot_root . .
 echo view
-if [ "$network" = host ]; then
-  read -r _ || :
-  exit 0
-fi
 # an orphan that ended interrupts the read; the shell collects it while it waits for a child of its own
 trap 'woken=1' CHLD
 while :; do
   woken=
-  if read -r _; then
-    kill -KILL -1 2>/dev/null || :
-    echo idle
+  if IFS= read -r line; then
+    case $line in
+      kill)
+        kill -KILL -1 2>/dev/null || :
+        echo idle
+        ;;
+      cd\\ *)
+        # the root is the tree's: links lead nowhere else
+        if cd -P -- "\${line#cd }" 2>/dev/null; then echo "in $PWD"; else echo out; fi
+        ;;
+      end) exit 0 ;;
+    esac
   elif [ -n "$woken" ]; then
     ( : )
   else
@@ -219,6 +281,24 @@ for path do
   resolve "$path" || exit 44
   if [ -d "$at" ]; then kind=d; elif [ -e "$at" ]; then kind=o; else kind=-; fi
   printf '%s%s\\0' "$kind" "$at"
+done
+`
+
+/**
+ * Takes away what was only made to mount on and still is empty, deepest first, without a trace in the times
+ * of the directories that held it. `$1` a file to keep times with, the rest: paths below the current directory.
+ */
+export const unstubScript = `
+stamp=$1
+shift
+for path do
+  case $path in */*) parent=\${path%/*} ;; *) parent=. ;; esac
+  touch -r "$parent" "$stamp" 2>/dev/null || continue
+  if [ -L "$path" ]; then continue; fi
+  if [ -d "$path" ]; then rmdir -- "$path" 2>/dev/null || :
+  elif [ -f "$path" ] && [ ! -s "$path" ]; then rm -f -- "$path"
+  fi
+  touch -r "$stamp" "$parent"
 done
 `
 

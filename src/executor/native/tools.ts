@@ -64,6 +64,7 @@ export async function findTools(path: string, system = systemPath): Promise<Tool
   return {
     ...(Object.fromEntries(names.map((name, i) => [name, found[i]])) as Record<Tool, string>),
     mappers: uid !== undefined && gid !== undefined ? { uid, gid } : undefined,
-    env: { PATH: directories.join(':'), LC_ALL: 'C' },
+    // the new mount system calls take no more than 255 bytes for an overlay's layers; older mount(8) ignores it
+    env: { PATH: directories.join(':'), LC_ALL: 'C', LIBMOUNT_FORCE_MOUNT2: 'always' },
   }
 }

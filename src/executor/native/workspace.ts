@@ -1,36 +1,32 @@
+import { readdirSync } from 'node:fs'
 import { posix } from 'node:path'
-import { treePath } from '../../archive/path.ts'
 import type { Change, Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
-import type { ExitStatus, RunRequest, Store, Workspace } from '../../ports.ts'
-import { diff } from './changes.ts'
-import { collect, sameContent } from './collect.ts'
-import { collectPlain, type PlainState } from './collect-plain.ts'
-import type { ContentReader } from '../../store/content.ts'
-import { extract } from './extract.ts'
-import type { Holder, Mounted } from './holder.ts'
-import { hostNetworkFiles } from './network.ts'
+import type { ExitStatus, RunRequest, Workspace } from '../../ports.ts'
 import { resolveIn } from '../../rootfs/tree.ts'
-import { readScript, resolveScript } from './scripts.ts'
+import { diff } from './changes.ts'
+import { collect } from './collect.ts'
+import { collectPlain } from './collect-plain.ts'
+import { extract } from './extract.ts'
+import type { Holder } from './holder.ts'
 import { runIn } from './run.ts'
+import { readScript, resolveScript } from './scripts.ts'
+import type { Root, TreeDeps } from './trees.ts'
+import { openViews } from './views.ts'
 
 /** What an open workspace is made of. */
-export interface WorkspaceParts {
-  readonly holder: Holder
-  readonly mounted: Mounted
-  /** how the tree was before anything ran, where there is no overlay to tell */
-  readonly plain: PlainState | undefined
-  readonly base: ReadonlyMap<string, Entry>
-  readonly contents: ContentReader
-  readonly store: Store
+export interface WorkspaceParts extends Root {
+  readonly trees: TreeDeps
   readonly hostname: string
   readonly signal: AbortSignal
 }
 
 /** The workspace over a holder. What is asked of it happens one after another, in the order asked. */
 export function openWorkspace(parts: WorkspaceParts): Workspace {
-  const { holder, mounted, plain, base, contents, store, hostname, signal } = parts
-  const stubs = new Set(mounted.view.stubs)
+  const { trees, mounted, plain, tree, signal } = parts
+  const { holder, contents, store } = trees
+  const views = openViews(parts)
+  const { stubs } = views
   /** nothing has happened in it yet: where paths lead can be told from the base */
   let pristine = true
   let queue: Promise<unknown> = Promise.resolve()
@@ -76,30 +72,20 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
       }))
   }
 
-  const workingDirectory = async (cwd: string): Promise<string> => {
-    const path = treePath(posix.normalize(cwd).replace(/^\/+/, ''), 'the working directory')
-    if (path === '') return '.'
-    const [found] = await resolve([path])
-    if (kernelDirectories.has(found!.path.split('/')[0]!)) return `./${found!.path}`
-    if (found!.kind !== 'd') {
-      throw new PlinthError('RUN_FAILED', `cannot run in '${cwd}': it is no directory`)
-    }
-    return `./${found!.path}`
-  }
-
   return {
     run: (request: RunRequest) =>
       inTurn(async (): Promise<ExitStatus> => {
-        const inside = { ...request, cwd: await workingDirectory(request.cwd ?? '/') }
         pristine = false
-        if (request.network !== 'host') return runIn(holder, mounted.view, inside)
-        await hostNetworkFiles(`${holder.visible}/io`, hostname)
-        const view = await holder.hostView()
-        for (const stub of view.stubs) stubs.add(stub)
+        const used = await views.use(request)
         try {
-          return await runIn(holder, view, inside)
+          const cwd = request.cwd ?? '/'
+          const found = cwd.includes('\n') ? undefined : await used.view.cd(cwd)
+          if (found === undefined) {
+            throw new PlinthError('RUN_FAILED', `cannot run in '${cwd}': it is no directory`)
+          }
+          return await runIn(holder, used.view, { ...request, cwd: found })
         } finally {
-          await view.close()
+          await used.release()
         }
       }),
 
@@ -131,7 +117,8 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
           if (entry.type === 'hardlink') wanted.add(posix.dirname(entry.target))
         }
         const names = [...wanted]
-        const found = pristine ? names.map((name) => resolvedIn(base, name)) : await resolve(names)
+        const found =
+          pristine && tree ? names.map((name) => resolvedIn(tree, name)) : await resolve(names)
         const places = new Map(names.map((name, i) => [name, found[i]!]))
         const resolved = list.map((entry) => moved(entry, places))
         pristine = false
@@ -142,17 +129,13 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
 
     changes: () =>
       inTurn(async (): Promise<readonly Change[]> => {
+        if (mounted.storage === 'overlay' && isUntouched(holder)) return []
+        const base = await parts.base()
         const { found, removed } =
           mounted.storage === 'overlay'
-            ? await collect(holder, 'upper', { store })
+            ? await collect(holder, 'data/upper', { store })
             : await collectPlain(holder, plain!, { base, store })
-        return diff({
-          base,
-          found,
-          removed,
-          stubs,
-          sameContent: (before, after) => sameContent(before, after, contents),
-        })
+        return diff({ base, found, removed, stubs })
       }),
 
     [Symbol.asyncDispose]: () =>
@@ -164,8 +147,14 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
   }
 }
 
-/** Where the view mounts the kernel's file systems, which the host's side of the tree does not show. */
-const kernelDirectories = new Set(['proc', 'dev', 'sys'])
+/** Whether nothing was written: told without a process. */
+function isUntouched({ visible }: Holder): boolean {
+  try {
+    return readdirSync(`${visible}/data/upper`).length === 0
+  } catch {
+    return false
+  }
+}
 
 interface Resolved {
   /** directory, something else, nothing */
