@@ -40,8 +40,8 @@ export interface RunImageDeps {
  * Runs an image's program as an engine would start it: Entrypoint and Cmd, Env, User and WorkingDir of its
  * config, HOME of the user's. Whatever it changes is gone afterwards.
  *
- * Throws `RUN_FAILED` when there is nothing to start, an unknown user or a working directory that is none;
- * what the executor and the store do.
+ * Throws `RUN_FAILED` when there is nothing to start, an unknown user or a working directory that is none,
+ * `PROGRAM_NOT_FOUND`, and what the executor and the store do.
  */
 export async function runImage(request: RunImageRequest, deps: RunImageDeps): Promise<ExitStatus> {
   const { image, hostname = 'plinth' } = request
@@ -73,9 +73,7 @@ export async function runImage(request: RunImageRequest, deps: RunImageDeps): Pr
     interactive,
   })
   const program = argv[0]
-  if (status.code === 127 && program.startsWith('/') && !(await isThere(program, workspace))) {
-    throw new PlinthError('RUN_FAILED', `cannot run ${program}: it is not in the image`)
-  }
+  if (status.code === 127) await expectProgram(argv[0], env, workspace)
   return status
 }
 
@@ -137,8 +135,19 @@ async function makeDirectories(
   if (entries.length > 0) await workspace.write(entries)
 }
 
-async function isThere(path: string, workspace: Workspace): Promise<boolean> {
-  return (await workspace.present([path])).length > 0
+/** A program may end with 127 itself, as shells do: only one that is not there was not started. */
+async function expectProgram(
+  program: string,
+  env: Readonly<Record<string, string>>,
+  workspace: Workspace,
+): Promise<void> {
+  const places = program.includes('/')
+    ? [program]
+    : (env['PATH'] ?? '').split(':').map((directory) => posix.join('/', directory, program))
+  if ((await workspace.present(places)).length > 0) return
+  throw new PlinthError('PROGRAM_NOT_FOUND', `cannot run ${program}: it is not in the image`, {
+    hint: program.includes('/') ? undefined : `it was looked for in ${env['PATH']}`,
+  })
 }
 
 /** Whom a user's name or number stands for; kept by what the layers hold, which is a lot to look through. */

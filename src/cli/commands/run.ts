@@ -70,7 +70,8 @@ function connection(
   { interactive, tty }: RunOptions,
   { stdin, stdout }: Pick<NodeJS.Process, 'stdin' | 'stdout'>,
 ): Interactive {
-  const isTerminal = stdin.isTTY && stdout.isTTY
+  // undefined on what is none
+  const isTerminal = Boolean(stdin.isTTY && stdout.isTTY)
   if (tty === true && !isTerminal) {
     throw new PlinthError('USAGE', 'cannot give the program a terminal: there is none here', {
       hint: 'leave -t out; -i alone passes standard input on',
