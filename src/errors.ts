@@ -35,6 +35,13 @@ export const exitCodes = {
   IMAGE_INVALID: 65,
   IMAGE_NOT_FOUND: 65,
   DOCKERFILE_INVALID: 65,
+  // what a build copies and runs
+  COPY_SOURCE_MISSING: 65,
+  COPY_SOURCE_OUTSIDE: 65,
+  COPY_CONFLICT: 65,
+  CONTEXT_CHANGED: 65,
+  USER_UNKNOWN: 65,
+  SECRET_MISSING: 65,
   // package and archive content
   ARCHIVE_INVALID: 65,
   COMPRESSION_UNKNOWN: 65,

@@ -117,6 +117,8 @@ export async function* writeTar(
     readonly open: OpenContent
     readonly fill?: FillContent | undefined
     readonly chunks?: ChunkRule | undefined
+    /** told where in the archive each file's bytes begin */
+    readonly onBody?: ((entry: Entry, offset: number) => void) | undefined
   },
 ): AsyncGenerator<Buffer> {
   const rule = deps.chunks ?? plainChunks
@@ -126,6 +128,7 @@ export async function* writeTar(
     for (const chunk of gather.add(encodeEntry(entry))) yield chunk
     if (entry.type === 'file' && entry.size > 0) {
       const { content, size } = entry
+      deps.onBody?.(entry, gather.total)
       let written = 0
       while (deps.fill && written < size) {
         const [buffer, at, length] = gather.room(size - written)
@@ -170,7 +173,9 @@ const usualChunk = 1.25 * 1024 * 1024
 
 /** Gathers bytes into chunks of at most `max`, and gives those that are full: each in a buffer of its own. */
 class Gather {
+  /** bytes since the last cut, and of all */
   length = 0
+  total = 0
   #buffer: Buffer
   readonly #max: number
 
@@ -206,6 +211,7 @@ class Gather {
 
   took(length: number): readonly Buffer[] {
     this.length += length
+    this.total += length
     return this.length === this.#max ? this.flush() : nothing
   }
 

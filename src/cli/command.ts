@@ -36,6 +36,14 @@ export interface OutputOptions {
 
 export interface BuildOptions extends RecipeOptions, OutputOptions {
   readonly json?: true | undefined
+  /** of a Dockerfile */
+  readonly file?: string | undefined
+  readonly buildArg?: readonly string[] | undefined
+  readonly target?: string | undefined
+  readonly network?: 'none' | 'host' | undefined
+  readonly secret?: readonly string[] | undefined
+  readonly ssh?: readonly string[] | undefined
+  readonly label?: readonly string[] | undefined
   /** commander's name for `--no-cache` */
   readonly cache: boolean
 }

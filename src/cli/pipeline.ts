@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ImageSource } from '../engine/local/deps.ts'
 import { isPlinthError, PlinthError } from '../errors.ts'
 import { createHttp } from '../http/client.ts'
 import type { Proxies } from '../http/proxy.ts'
@@ -7,9 +8,15 @@ import { build, type BuildDeps } from '../pipeline/build.ts'
 import { plan } from '../pipeline/plan.ts'
 import type { Plan } from '../plan.ts'
 import { nativeExecutor } from '../executor/native/executor.ts'
+import type { Image } from '../image.ts'
+import type { Platform } from '../platform.ts'
+import { loadRecipe } from '../recipe/load.ts'
+import { readParams } from '../recipe/params.ts'
+import type { Recipe } from '../recipe/recipe.ts'
 import { resolveRecipe, type ResolvedRecipe } from '../recipe/resolve.ts'
+import { parseReference } from '../reference.ts'
 import { openStore } from '../store/store.ts'
-import type { StageDeps, StageRequest, Stages } from './stages.ts'
+import type { DockerfileBuildRequest, StageDeps, StageRequest, Stages } from './stages.ts'
 
 /** The real pipeline, with everything it needs from this machine. */
 export const stages: Stages = {
@@ -26,8 +33,7 @@ export const stages: Stages = {
       const again = await renewed(planned, error, () => planOf(recipe, tools, deps, true))
       return build({ ...request, plan: again, instructions }, tools)
     })
-    const size = image.layers.reduce((sum, layer) => sum + layer.size, 0)
-    return { digest, size, cached }
+    return { digest, size: sizeOf(image), cached }
   },
   async run(request, deps) {
     const { builtImage, runStage } = await import('./run-stage.ts')
@@ -38,6 +44,63 @@ export const stages: Stages = {
     const { importStage } = await import('./import-stage.ts')
     return importStage(request, sourceDateEpoch(deps.env), await opened(deps))
   },
+  async buildDockerfile(request, deps) {
+    const tools = await opened(deps)
+    const { buildDockerfile } = await import('../pipeline/dockerfile.ts')
+    const given = request.buildArgs.get('SOURCE_DATE_EPOCH')
+    const made = await buildDockerfile(
+      {
+        ...request,
+        epoch: sourceDateEpoch(given === undefined ? deps.env : { SOURCE_DATE_EPOCH: given }),
+        base: (source, platform) => baseImage(source, platform, request, tools, deps),
+      },
+      tools,
+    )
+    return { digest: made.digest, size: sizeOf(made.image), cached: made.cached }
+  },
+}
+
+function sizeOf(image: Image): number {
+  return image.layers.reduce((sum, layer) => sum + layer.size, 0)
+}
+
+/** What a FROM names: `plinth:RECIPE?param=value`, built when it is not there yet, or an image of the store. */
+async function baseImage(
+  source: ImageSource,
+  platform: Platform,
+  request: DockerfileBuildRequest,
+  tools: BuildDeps,
+  deps: StageDeps,
+): Promise<Image> {
+  if (source.kind === 'image' && !source.name.startsWith('plinth:')) {
+    const { resolveImage } = await import('../store/images.ts')
+    return (await resolveImage(parseReference(source.name), platform, tools)).image
+  }
+  const named =
+    source.kind === 'image' ? await namedRecipe(source.name, request.directory) : undefined
+  const { recipe, params } = named ?? { recipe: (source as { recipe: Recipe }).recipe, params: {} }
+  const { skip } = request
+  const asked = { recipe, params, platform, skip }
+  const resolvedRecipe = await resolved(asked)
+  const { instructions } = resolvedRecipe
+  const made = (planned: Plan) =>
+    build({ plan: planned, instructions, names: [], outputs: [] }, tools)
+  const planned = await planOf(resolvedRecipe, tools, deps)
+  const { image } = await made(planned).catch(async (error: unknown) =>
+    made(await renewed(planned, error, () => planOf(resolvedRecipe, tools, deps, true))),
+  )
+  return image
+}
+
+/** A recipe and its params from `plinth:debian?suite=trixie&include=curl`. */
+async function namedRecipe(
+  name: string,
+  directory: string,
+): Promise<{ readonly recipe: Recipe; readonly params: Readonly<Record<string, unknown>> }> {
+  const [path = '', query = ''] = name.slice('plinth:'.length).split('?', 2)
+  const { recipe } = await loadRecipe(path, { cwd: directory })
+  const pairs = query.split('&').filter((pair) => pair !== '')
+  return { recipe, params: await readParams(recipe, pairs.map(decodeURIComponent)) }
 }
 
 function planOf(

@@ -66,11 +66,40 @@ Examples:
   plinth build debian -p suite=bookworm -p include=ca-certificates,curl --load
   plinth build alpine -p include=ca-certificates -o alpine.tar
   plinth build ./my-base.ts -o type=rootfs,dest=rootfs.tar.gz
+  plinth build . -t app:1.0                     (the Dockerfile of this directory)
   plinth plan debian -p variant=standard
 
 A RECIPE is the path of a module or a bundled name (plinth recipes).`,
     )
-  withOutputs(recipeCommand(program, 'build', 'build an image from a recipe'))
+  const build = recipeCommand(program, 'build', 'build an image from a recipe or a Dockerfile', {
+    argument:
+      'a recipe: the path of a module, or a bundled name; or a directory with a Dockerfile, or one',
+  })
+    .optionsGroup('Options of a Dockerfile:')
+    .option(
+      '-f, --file <file>',
+      'the Dockerfile, when the argument is the context (- for standard input)',
+    )
+    .addOption(list('--build-arg <name=value>', 'the value of an ARG (again for more)'))
+    .option('--target <stage>', 'build this stage, and what it needs')
+    .addOption(
+      new Option('--network <which>', 'what RUN gets where it does not say').choices([
+        'host',
+        'none',
+      ]),
+    )
+    .addOption(
+      list(
+        '--secret <id=…>',
+        'a secret for RUN: id=NAME,src=FILE or id=NAME,env=VARIABLE (again for more)',
+      ),
+    )
+    .addOption(
+      list('--ssh <id[=socket]>', 'an ssh agent for RUN: default, or id=SOCKET (again for more)'),
+    )
+    .addOption(list('--label <name=value>', 'label the image (again for more)'))
+    .optionsGroup('Options:')
+  withOutputs(build)
     .option('--no-cache', 'do everything again, even if the result is known')
     .action((name: string, options: BuildOptions) => {
       choose(options.progress, async (context) => {
@@ -196,11 +225,16 @@ Examples:
   return program
 }
 
-function recipeCommand(program: Command, name: string, description: string): Command {
+function recipeCommand(
+  program: Command,
+  name: string,
+  description: string,
+  { argument = 'the path of a module, or a bundled name' }: { readonly argument?: string } = {},
+): Command {
   return program
     .command(name)
     .description(description)
-    .addArgument(new Argument('<recipe>', 'the path of a module, or a bundled name'))
+    .addArgument(new Argument('<recipe>', argument))
     .addOption(list('-p, --param <key=value>', "set one of the recipe's params (again for more)"))
     .option('--platform <os/arch>', "for another platform than this machine's: linux/arm64")
     .addOption(

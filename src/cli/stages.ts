@@ -88,10 +88,35 @@ export interface RunRequest {
   readonly onStart: () => void
 }
 
+/** A Dockerfile as the command line asks for it. */
+export interface DockerfileBuildRequest extends Pick<
+  BuildRequest,
+  'outputs' | 'names' | 'compression' | 'noCache' | 'platform' | 'skip'
+> {
+  readonly text: string
+  /** what messages call it */
+  readonly file: string
+  readonly context?: {
+    readonly directory: string
+    readonly ignore?: { readonly file: string; readonly text: string } | undefined
+  }
+  /** where relative names of recipes and layouts start */
+  readonly directory: string
+  readonly target?: string | undefined
+  /** that of this machine */
+  readonly buildPlatform: Platform
+  readonly buildArgs: ReadonlyMap<string, string>
+  readonly labels: readonly (readonly [name: string, value: string])[]
+  readonly network: 'none' | 'host'
+  readonly secrets: ReadonlyMap<string, () => Promise<Uint8Array>>
+  readonly agents: ReadonlyMap<string, string>
+}
+
 /** The pipeline as far as the command line knows it. */
 export interface Stages {
   plan(request: StageRequest, deps: StageDeps): Promise<Plan>
   build(request: BuildRequest, deps: StageDeps): Promise<BuildSummary>
   run(request: RunRequest, deps: StageDeps): Promise<ExitStatus>
   import(request: ImportRequest, deps: StageDeps): Promise<Omit<BuildSummary, 'cached'>>
+  buildDockerfile(request: DockerfileBuildRequest, deps: StageDeps): Promise<BuildSummary>
 }

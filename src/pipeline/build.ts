@@ -11,9 +11,9 @@ import { warmLayer, writeLayer, type LayerBlob } from '../rootfs/layer.ts'
 import type { Tree } from '../rootfs/tree.ts'
 import { damageHint } from '../store/failure.ts'
 import { readRecord, writeRecord } from '../store/record.ts'
-import { applyInstructions } from './config.ts'
 import { deliver } from './deliver.ts'
 import type { InstallationDeps } from './install.ts'
+import { withInstructions } from './instructions.ts'
 
 /**
  * Part of the key of kept layers. Raise it with every change after which the same plan gives another tree or
@@ -28,6 +28,8 @@ export type BuildDeps = InstallationDeps
 export interface BuildRequest {
   readonly plan: Plan
   readonly instructions: readonly Instruction[]
+  /** the directory that `copy` and `add` read: the recipe module's */
+  readonly directory?: string | undefined
   /** default gzip; outputs that hold a plain root filesystem need none */
   readonly compression?: 'gzip' | 'none' | undefined
   /** what the image is called, in the store and in outputs */
@@ -92,10 +94,17 @@ async function finish(
     diffId: layer.diffId,
     history: { created, created_by: `plinth build ${plan.recipe}`, comment: historyComment(plan) },
   })
-  const image = applyInstructions(base, request.instructions)
-  const { store, emit, signal } = deps
-  const toOutputs = { store, emit, signal, names: request.names }
-  const digest = await deliver(image, request.outputs, written, toOutputs)
+  const image = await withInstructions(
+    base,
+    {
+      ...request,
+      platform: plan.platform,
+      compression: request.compression ?? 'gzip',
+      noCache: request.noCache ?? false,
+    },
+    deps,
+  )
+  const digest = await deliver(image, request, written, deps)
   return { image, digest, written }
 }
 

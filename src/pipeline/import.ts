@@ -54,7 +54,7 @@ export async function importTar(
   request: ImportRequest,
   deps: ImportDeps,
 ): Promise<{ readonly image: Image; readonly digest: Digest }> {
-  const { source, platform, names } = request
+  const { source, platform } = request
   const tree = await readTree(request, deps)
   if (tree.size === 0) warn('ARCHIVE_EMPTY', `${source} holds no file: the image is empty`, deps)
   if (tree.has('manifest.json') && (tree.has('oci-layout') || tree.has('repositories'))) {
@@ -77,9 +77,7 @@ export async function importTar(
     { ...base, config: { ...base.config, config: request.config } },
     { mediaType, digest, size, diffId, history },
   )
-  const { store, emit, signal } = deps
-  const made = await deliver(image, request.outputs, [], { store, emit, signal, names })
-  return { image, digest: made }
+  return { image, digest: await deliver(image, request, [], deps) }
 }
 
 function warn(code: string, message: string, { emit }: ImportDeps, hint?: string): void {

@@ -17,18 +17,21 @@ const kind = `gzip-${process.versions.zlib}-${level}`
 let counter = 0
 
 /**
- * One gzip member holding `chunk`, from the store's cache when it was compressed before. The header says
- * nothing of the machine: no time, no name, operating system "unknown".
+ * One gzip member holding `chunk`, from the store's cache when it was compressed before (unless `keepChunks` is
+ * false: then the cache is left alone). The header says nothing of the machine: no time, no name, operating
+ * system "unknown".
  */
-export async function gzipChunk(chunk: Uint8Array, store: Store): Promise<Uint8Array> {
+export async function gzipChunk(
+  chunk: Uint8Array,
+  store: Store,
+  { keepChunks = true }: { readonly keepChunks?: boolean | undefined } = {},
+): Promise<Uint8Array> {
+  if (!keepChunks) return gzipMember(chunk)
   const key = createHash('sha256').update(chunk).digest('hex')
   const path = join(await store.directory(join('cache', kind)), key)
   const known = await readFile(path).catch(() => undefined)
   if (known && isWhole(known)) return known.subarray(digestSize)
-  // room for all of it at once: zlib comes back to the main thread whenever its output is full
-  const chunkSize = Math.max(64 * 1024, chunk.length)
-  const member = await compress(chunk, { level, memLevel: 9, chunkSize })
-  member[9] = 255
+  const member = await gzipMember(chunk)
   const temporary = join(await store.directory('tmp'), `${processOwner()}.gzip${counter++}`)
   try {
     await writeFile(temporary, [createHash('sha256').update(member).digest(), member])
@@ -43,4 +46,12 @@ export async function gzipChunk(chunk: Uint8Array, store: Store): Promise<Uint8A
 function isWhole(kept: Buffer): boolean {
   const digest = createHash('sha256').update(kept.subarray(digestSize)).digest()
   return digest.equals(kept.subarray(0, digestSize))
+}
+
+async function gzipMember(chunk: Uint8Array): Promise<Uint8Array> {
+  // room for all of it at once: zlib comes back to the main thread whenever its output is full
+  const chunkSize = Math.max(64 * 1024, chunk.length)
+  const member = await compress(chunk, { level, memLevel: 9, chunkSize })
+  member[9] = 255
+  return member
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { writeTar, type ChunkRule } from '../archive/tar-write.ts'
+import { writeTar, type ChunkRule, type OpenContent } from '../archive/tar-write.ts'
 import type { Digest } from '../digest.ts'
 import type { Entry } from '../entry.ts'
 import type { Store } from '../ports.ts'
@@ -21,6 +21,17 @@ export interface LayerOptions {
   readonly compression: 'gzip' | 'none'
   /** no entry is younger: later times are set to it (SOURCE_DATE_EPOCH, reproducible-builds.org) */
   readonly epoch: number
+}
+
+/** How a layer of given entries is written. */
+export interface EntriesOptions {
+  readonly compression: 'gzip' | 'none'
+  /** reads contents; default from the store */
+  readonly open?: OpenContent | undefined
+  /** told where in the plain tar each file's bytes begin */
+  readonly onBody?: ((entry: Entry, offset: number) => void) | undefined
+  /** `false`: compressed chunks are not kept, where no other layer will share them; default true */
+  readonly keepChunks?: boolean | undefined
 }
 
 export interface LayerDeps {
@@ -47,6 +58,16 @@ export async function writeLayer(
   options: LayerOptions,
   deps: LayerDeps,
 ): Promise<LayerBlob> {
+  const { compression } = options
+  return writeEntries(layerEntries(tree, options.epoch), { compression }, deps)
+}
+
+/** Writes entries as a layer, in the order given: parents first, a file before its hard links. */
+export async function writeEntries(
+  entries: Iterable<Entry>,
+  options: EntriesOptions,
+  deps: LayerDeps,
+): Promise<LayerBlob> {
   const writer = await deps.store.writer()
   const pending: Promise<Uint8Array>[] = []
   try {
@@ -60,14 +81,14 @@ export async function writeLayer(
       deps.onProgress?.(uncompressedSize)
     }
     if (options.compression === 'none') {
-      for await (const chunk of tarChunks(tree, options.epoch, deps.store)) {
+      for await (const chunk of tarChunks(entries, deps.store, options)) {
         count(chunk)
         await writer.write(chunk)
       }
     } else {
-      for await (const chunk of tarChunks(tree, options.epoch, deps.store)) {
+      for await (const chunk of tarChunks(entries, deps.store, options)) {
         count(chunk)
-        const member = gzipChunk(chunk, deps.store)
+        const member = gzipChunk(chunk, deps.store, options)
         // a failure is reported when its turn comes
         member.catch(() => {})
         pending.push(member)
@@ -90,7 +111,7 @@ export async function writeLayer(
 export async function warmLayer(tree: Tree, epoch: number, deps: LayerDeps): Promise<void> {
   const pending = new Set<Promise<unknown>>()
   try {
-    for await (const chunk of tarChunks(tree, epoch, deps.store)) {
+    for await (const chunk of tarChunks(layerEntries(tree, epoch), deps.store)) {
       if (deps.signal.aborted) break
       const member = gzipChunk(chunk, deps.store).finally(() => pending.delete(member))
       member.catch(() => {})
@@ -122,10 +143,17 @@ function nameHash(path: string): number {
   return hash >>> 0
 }
 
-async function* tarChunks(tree: Tree, epoch: number, store: Store): AsyncGenerator<Buffer> {
-  const entries = layerEntries(tree, epoch)
+async function* tarChunks(
+  entries: Iterable<Entry>,
+  store: Store,
+  { open, onBody }: Pick<EntriesOptions, 'open' | 'onBody'> = {},
+): AsyncGenerator<Buffer> {
   using contents = contentReader(store)
-  yield* writeTar(entries, { ...contents, chunks: layerChunks })
+  yield* writeTar(entries, {
+    ...(open === undefined ? contents : { open }),
+    chunks: layerChunks,
+    onBody,
+  })
 }
 
 /** A tree's entries as a layer holds them. */

@@ -15,7 +15,7 @@ export function parentOf(path: string): string {
  * Undefined for a loop. Directories need not exist.
  */
 export function resolveIn(
-  tree: Tree,
+  tree: Pick<Tree, 'get'>,
   path: string,
   options: { readonly last: boolean },
 ): string | undefined {

@@ -18,6 +18,16 @@ export async function lockFile(path: string, signal: AbortSignal): Promise<Async
     }
     if (!(await breakDead(path))) await sleep(pollMilliseconds)
   }
+  return held(path)
+}
+
+/** Holds the lock file `path` as `lockFile` does, or is undefined when a living process has it. */
+export async function tryLockFile(path: string): Promise<AsyncDisposable | undefined> {
+  if (await take(path)) return held(path)
+  return (await breakDead(path)) && (await take(path)) ? held(path) : undefined
+}
+
+function held(path: string): AsyncDisposable {
   const beat = setInterval(() => {
     const now = new Date()
     utimes(path, now, now).catch(() => {})

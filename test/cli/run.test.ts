@@ -61,6 +61,7 @@ async function plinth(
         },
         import: notAsked,
         run: notAsked,
+        buildDockerfile: () => Promise.reject(new Error('a recipe is no Dockerfile')),
         ...stages,
       }),
   })
@@ -201,6 +202,7 @@ describe('plinth build', () => {
           },
           import: notAsked,
           run: notAsked,
+          buildDockerfile: () => Promise.reject(new Error('a recipe is no Dockerfile')),
         }),
     })
     expect({ code, stderr: io.stderr.text }).toEqual({

@@ -7,7 +7,7 @@ import { familiarName, parseImageName } from '../../reference.ts'
 import type { CommandContext, ImportOptions } from '../command.ts'
 import type { ImportSource } from '../stages.ts'
 import { readOutputs } from './outputs.ts'
-import { withProgress } from './request.ts'
+import { withProgress } from './progress.ts'
 
 /** `plinth import`: prints the digest of the image made of a tar, or with `--json` what was made. */
 export async function importCommand(

@@ -4,7 +4,8 @@ import { quantity } from '../../quantity.ts'
 import { formatReason } from '../../solver/explain.ts'
 import { printable, table } from '../format.ts'
 import type { CommandContext, RecipeOptions } from '../command.ts'
-import { readRequest, withProgress } from './request.ts'
+import { withProgress } from './progress.ts'
+import { readRequest } from './request.ts'
 
 /** `plinth plan`: the packages in the order they go in, with sizes and reasons, and totals. */
 export async function plan(

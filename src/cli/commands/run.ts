@@ -7,7 +7,7 @@ import type { Interactive, Mount } from '../../ports.ts'
 import type { Answer, CommandContext, RunOptions } from '../command.ts'
 import type { Io } from '../io.ts'
 import { openRenderer } from '../render/open.ts'
-import { stageDeps } from './request.ts'
+import { stageDeps } from './progress.ts'
 
 /** `plinth run`: standard output is the program's, and so is the exit code. */
 export async function runCommand(

@@ -50,6 +50,6 @@ export async function checkLoopback(executor: Executor, signal: AbortSignal): Pr
 }
 
 const script = `
-if : 2>/dev/null >/usr/.plinth-doctor; then echo 'a read-only mount can be written'; exit 1; fi
+if (: >/usr/.plinth-doctor) 2>/dev/null; then echo 'a read-only mount can be written'; exit 1; fi
 cat /sys/class/net/lo/flags
 `

@@ -1,0 +1,151 @@
+import { proxyVariables, historyArguments, runEnvironment } from '../../dockerfile/variables.ts'
+import { PlinthError } from '../../errors.ts'
+import type { Run } from '../../instruction.ts'
+import type { RunRequest } from '../../ports.ts'
+import { readAccounts, type Account } from '../../rootfs/accounts.ts'
+import { writeChanges, type ChangeLayer } from '../../rootfs/change-layer.ts'
+import { sortedEntries, withOrderedLinks } from '../../rootfs/tree.ts'
+import { argvOf } from './config.ts'
+import { unknownUser } from './owner.ts'
+import type { StepDeps } from './deps.ts'
+import { prepareMounts, type PreparedMounts } from './mounts.ts'
+import { layered, type StageState } from './state.ts'
+import { cachedLayer } from './step-cache.ts'
+
+/** Carries out a RUN: one layer, which may be empty. The second value tells whether it was known. */
+export async function runStep(
+  state: StageState,
+  instruction: Run,
+  deps: StepDeps,
+): Promise<readonly [StageState, boolean]> {
+  const { config } = state.image.config
+  const argv = commandOf(instruction, state)
+  const mounts = await prepareMounts(instruction, config.WorkingDir ?? '/', deps)
+  const network =
+    instruction.network === undefined || instruction.network === 'default'
+      ? deps.request.network
+      : instruction.network
+  const environment = runEnvironment(state.variables, deps.request.buildArgs)
+  const proxies = new Set(proxyVariables(deps.request.buildArgs).map(([name]) => name))
+  const inputs = [
+    'run',
+    state.root.chain,
+    argv,
+    // what a proxy is called changes nothing of what comes through it
+    Object.entries(environment)
+      .filter(([name]) => !proxies.has(name) || state.variables.values.has(name))
+      .toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    config.WorkingDir ?? '/',
+    config.User ?? '',
+    mounts.key,
+    network,
+    instruction.security ?? 'sandbox',
+    deps.platform,
+    state.epoch,
+  ]
+  const made = await cachedLayer(
+    inputs,
+    () => execute(state, { ...instruction, argv, network, environment }, mounts, deps),
+    { root: state.root, store: deps.store, noCache: deps.request.noCache },
+  )
+  const args = historyArguments(state.variables)
+  const prefix = args.length === 0 ? [] : [`|${args.length}`, ...args]
+  const createdBy = `RUN ${[...prefix, ...argv].join(' ')} # buildkit`
+  return [layered(state, { ...made, createdBy, instruction }, deps.store), made.cached]
+}
+
+type Argv = readonly [string, ...string[]]
+
+function commandOf({ command }: Run, { image }: StageState): Argv {
+  const argv =
+    typeof command === 'object' && 'script' in command
+      ? [`${scriptDirectory}/${command.name}`]
+      : argvOf(command, image.config.config)
+  const [first, ...rest] = argv
+  if (first !== undefined) return [first, ...rest]
+  throw new PlinthError('DOCKERFILE_INVALID', 'RUN has no command')
+}
+
+/** Where a here-document with a `#!` line is seen, in a directory of its own. */
+const scriptDirectory = '/dev/pipes'
+
+async function execute(
+  state: StageState,
+  run: Run & {
+    readonly argv: Argv
+    readonly network: 'none' | 'host'
+    readonly environment: Readonly<Record<string, string>>
+  },
+  prepared: PreparedMounts,
+  deps: StepDeps,
+): Promise<ChangeLayer> {
+  const tree = await state.root.tree()
+  const user = await accountOf(state, deps)
+  await using mounts = await prepared.open()
+  const script =
+    typeof run.command === 'object' && 'script' in run.command ? run.command : undefined
+  const { HOME = user.home, ...environment } = run.environment
+  const tail: string[] = []
+  const request: RunRequest = {
+    argv: run.argv,
+    env: { ...environment, HOME, ...mounts.env },
+    cwd: state.image.config.config.WorkingDir || '/',
+    user,
+    network: run.network,
+    mounts: [
+      ...mounts.mounts,
+      ...(script === undefined
+        ? []
+        : [
+            {
+              type: 'file',
+              content: Buffer.from(script.script),
+              target: run.argv[0],
+              mode: 0o755,
+              uid: 0,
+              gid: 0,
+            } as const,
+          ]),
+    ],
+    security: run.security,
+    onLine: (stream, text) => {
+      const line = mounts.mask(text)
+      tail.push(line)
+      if (tail.length > shownLines) tail.shift()
+      deps.emit({ type: 'output', id: deps.id, stream, line })
+    },
+  }
+  const base = sortedEntries(withOrderedLinks(tree))
+  await using workspace = await deps.executor.open(base, { signal: deps.signal })
+  const { code, signal } = await workspace.run(request)
+  if (code !== 0 || signal !== undefined) throw failed({ code, signal }, tail)
+  const changes = await workspace.changes()
+  return writeChanges(changes, { lower: tree, epoch: state.epoch }, deps)
+}
+
+const shownLines = 10
+
+function failed(
+  { code, signal }: { readonly code: number; readonly signal: string | undefined },
+  tail: readonly string[],
+): PlinthError {
+  const how = signal === undefined ? `exit code ${code}` : `killed by ${signal}`
+  const said = tail.map((line) => `\n  | ${line}`).join('')
+  return new PlinthError('RUN_FAILED', `the command failed: ${how}${said}`, {
+    hint:
+      code === 127
+        ? 'the program is not in the image, or not on its PATH'
+        : code === 126
+          ? 'the program is in the image, but cannot be run: look at its mode and its #! line'
+          : undefined,
+    facts: { code, signal, output: tail },
+  })
+}
+
+async function accountOf({ image, root }: StageState, { store }: StepDeps): Promise<Account> {
+  const user = image.config.config.User || '0'
+  const accounts = await readAccounts(await root.tree(), store)
+  const found = accounts.find(user)
+  if (found === undefined) throw unknownUser(user, accounts)
+  return found
+}
