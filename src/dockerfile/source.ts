@@ -19,11 +19,6 @@ export interface Placed {
   readonly lines: readonly string[]
 }
 
-/** Text that is not from a file: an ONBUILD trigger, `--change`. */
-export function placedText(file: string, text: string): Placed {
-  return { file, text, pieces: [{ offset: 0, line: 1, column: 1 }], lines: text.split('\n') }
-}
-
 /** Where the character at `offset` of a logical line stands in the file. */
 export function locate(placed: Placed, offset: number): Location {
   const piece = placed.pieces.findLast((one) => one.offset <= offset) ?? placed.pieces[0]
