@@ -71,7 +71,7 @@ Examples:
 
 A RECIPE is the path of a module or a bundled name (plinth recipes).`,
     )
-  const build = recipeCommand(program, 'build', 'build an image from a recipe or a Dockerfile', {
+  const images = recipeCommand(program, 'build', 'build an image from a recipe or a Dockerfile', {
     argument:
       'a recipe: the path of a module, or a bundled name; or a directory with a Dockerfile, or one',
   })
@@ -99,7 +99,7 @@ A RECIPE is the path of a module or a bundled name (plinth recipes).`,
     )
     .addOption(list('--label <name=value>', 'label the image (again for more)'))
     .optionsGroup('Options:')
-  withOutputs(build)
+  withOutputs(images)
     .option('--no-cache', 'do everything again, even if the result is known')
     .action((name: string, options: BuildOptions) => {
       choose(options.progress, async (context) => {

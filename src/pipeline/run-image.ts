@@ -67,12 +67,12 @@ export async function runImage(request: RunImageRequest, deps: RunImageDeps): Pr
     argv,
     env,
     cwd,
-    user: account,
+    // engines list the group itself among the others, too (CVE-2022-2989)
+    user: { ...account, groups: [...new Set([account.gid, ...account.groups])] },
     network,
     mounts,
     interactive,
   })
-  const program = argv[0]
   if (status.code === 127) await expectProgram(argv[0], env, workspace)
   return status
 }

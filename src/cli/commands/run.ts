@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import process from 'node:process'
+import { isatty } from 'node:tty'
 import { PlinthError } from '../../errors.ts'
 import { parsePlatform, platformOfArch } from '../../platform.ts'
 import type { Interactive, Mount } from '../../ports.ts'
@@ -18,7 +18,7 @@ export async function runCommand(
 ): Promise<Answer> {
   const { io, signal } = context
   if (options.publish !== undefined) throw notPublished(options)
-  const interactive = connection(options, process)
+  const interactive = connection(options, isatty(0) && isatty(1))
   const { entrypoint } = options
   const request = {
     image,
@@ -66,12 +66,7 @@ export async function runCommand(
 }
 
 /** `-i` and `-t` as docker has them; without either: a terminal where both ends are one. */
-function connection(
-  { interactive, tty }: RunOptions,
-  { stdin, stdout }: Pick<NodeJS.Process, 'stdin' | 'stdout'>,
-): Interactive {
-  // undefined on what is none
-  const isTerminal = Boolean(stdin.isTTY && stdout.isTTY)
+function connection({ interactive, tty }: RunOptions, isTerminal: boolean): Interactive {
   if (tty === true && !isTerminal) {
     throw new PlinthError('USAGE', 'cannot give the program a terminal: there is none here', {
       hint: 'leave -t out; -i alone passes standard input on',
