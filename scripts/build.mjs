@@ -53,12 +53,17 @@ async function bundle() {
     const { name: stem, ext } = path.parse(name)
     if (ext === '.ts') input[`recipes/${stem}`] = path.join(root, 'recipes', name)
   }
+  const whatNamesARecipe = (id) =>
+    [source('index.ts'), source('recipe/load.ts'), source('cli/commands/build.ts')].includes(id)
   const bundled = await rolldown({
     input,
     platform: 'node',
     transform: { target: 'es2023' },
-    external: ['amaro', 'node-liblzma', 'openpgp', 'xz-decompress'],
+    // the last is what node-fetch would take on a Node without web streams: 160 kB that are read for nothing
+    external: ['amaro', 'node-liblzma', 'openpgp', 'xz-decompress', /^web-streams-polyfill\//],
     resolve: { alias: { plinth: source('index.ts') } },
+    // from the sources zod is loaded late; here every recipe brings it
+    checks: { ineffectiveDynamicImport: false },
   })
   // one directory deep, like recipes/ and cli/: see what the sources say of import.meta.url
   const { output } = await bundled.write({
@@ -66,6 +71,15 @@ async function bundle() {
     format: 'esm',
     entryFileNames: '[name].js',
     chunkFileNames: 'lib/[name].js',
+    // each with all it imports that none before it has: what every build loads is not in forty pieces
+    codeSplitting: {
+      groups: [
+        { name: 'run', test: (id) => id === source('cli/run.ts'), priority: 3 },
+        { name: 'recipe', test: whatNamesARecipe, priority: 2 },
+        { name: 'pipeline', test: (id) => id === source('cli/pipeline.ts'), priority: 1 },
+      ],
+    },
+    comments: { legal: true, annotation: false, jsdoc: false },
     sourcemap: true,
   })
   await bundled.close()

@@ -139,7 +139,9 @@ export interface Interactive {
 }
 
 export interface ExitStatus {
+  /** as a shell tells it: 128 and its number for a signal */
   readonly code: number
+  /** the signal of such a code */
   readonly signal?: string | undefined
 }
 

@@ -5,7 +5,7 @@ import type { EngineEndpoint } from './engine-endpoint.ts'
 
 /** A request to an engine. */
 export interface EngineRequest {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD'
   readonly path: string
   readonly headers?: Readonly<Record<string, string | number>> | undefined
   readonly body?: AsyncIterable<Uint8Array> | undefined

@@ -12,7 +12,8 @@ import type { Tree } from '../rootfs/tree.ts'
 import { damageHint } from '../store/failure.ts'
 import { readRecord, writeRecord } from '../store/record.ts'
 import { deliver } from './deliver.ts'
-import type { InstallationDeps } from './install.ts'
+import { startInstallation } from './install.ts'
+import type { InstallationDeps } from './installation.ts'
 import { withInstructions } from './instructions.ts'
 
 /**
@@ -196,9 +197,7 @@ async function makeLayer(
   // when one part fails, the others have nothing left to do
   const failed = new AbortController()
   const working = { ...deps, signal: AbortSignal.any([deps.signal, failed.signal]) }
-  // a build in which nothing changed comes by without loading this
-  const { startInstallation } = await import('./install.ts')
-  const { fetching, opener, install } = startInstallation(plan, working)
+  const { fetching, opener, install } = await startInstallation(plan, working)
   // while scripts run a processor is free: what packages bring is compressed, as they change little of it
   const ahead = new AbortController()
   let warming: Promise<unknown> = Promise.resolve()

@@ -51,6 +51,28 @@ const running: readonly ExecutorCase[] = [
       }),
   },
   {
+    name: 'a signal to its process group ends what runs, and nothing else',
+    run: (setup) =>
+      within(setup, busyboxTree(), async (w) => {
+        assert.equal((await sh(w, 'kill -KILL 0')).status.signal, 'SIGKILL')
+        assert.deepEqual((await sh(w, 'exit 3')).status, { code: 3 })
+      }),
+  },
+  {
+    name: 'words reach the process as they are',
+    run: (setup) =>
+      within(setup, busyboxTree(), async (w) => {
+        const words = ["it's", '', ' a  b ', '$HOME `id` "x" \\', "'", 'two\nlines', '*', '-n', 'é']
+        const { stdout } = await sh(w, '', {
+          argv: ['/bin/sh', '-c', 'for word do echo "<$word>"; done', 'sh', ...words],
+        })
+        assert.equal(stdout, words.map((word) => `<${word}>`).join('\n'))
+        const many = Array.from({ length: 3000 }, (_, i) => `word ${i}`)
+        const argv = ['/bin/sh', '-c', 'echo $#', 'sh', ...many] as const
+        assert.equal((await sh(w, '', { argv })).stdout, '3000')
+      }),
+  },
+  {
     name: 'the environment is what was given and nothing else',
     run: (setup) =>
       within(setup, busyboxTree(), async (w) => {

@@ -151,7 +151,7 @@ export const faultCases: readonly ExecutorCase[] = [
       } finally {
         racer.kill('SIGKILL')
         await new Promise((resolve) => racer.once('close', resolve))
-        rmSync(directory, { recursive: true, force: true })
+        rmSync(directory, { recursive: true, force: true, maxRetries: 10 })
       }
     },
   },

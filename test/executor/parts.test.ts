@@ -6,7 +6,7 @@ import {
   parseSubordinate,
   stackRanges,
 } from '../../src/executor/native/ids.ts'
-import { eachLine } from '../../src/executor/native/lines.ts'
+import { eachLine } from '../../src/executor/lines.ts'
 import { onlyStub } from '../../src/executor/native/network.ts'
 
 describe('eachLine()', () => {

@@ -63,7 +63,7 @@ export class Scripts {
         this.#onLine(stream, line)
       },
     })
-    return { code: status.signal === undefined ? status.code : 128, output }
+    return { code: status.code, output }
   }
 }
 

@@ -3,7 +3,7 @@ import { inHashOrder } from '../../apk/directory-order.ts'
 import { triggeredBy } from '../../apk/triggers.ts'
 import type { Entry } from '../../entry.ts'
 import type { Emit } from '../../events.ts'
-import type { Executor, Workspace } from '../../ports.ts'
+import type { Workspace } from '../../ports.ts'
 import { applyChanges, sortedEntries, withOrderedLinks, type Tree } from '../../rootfs/tree.ts'
 import { accountsIn, accountsOf, Owners, type Accounts } from './accounts.ts'
 import { ApkAssembly, isProtected } from './assemble.ts'
@@ -13,11 +13,12 @@ import { realPath } from './directories.ts'
 import type { InstallWork, OpenedApk } from './opened.ts'
 import { withReferences } from './references.ts'
 import { databaseOf, skeletonOf } from './skeleton.ts'
+import type { WorkspaceAhead } from './workspace-ahead.ts'
 
 interface LiveDeps {
-  readonly executor: Executor
+  /** to be opened on what is there when the first script runs; whoever made it closes it */
+  readonly workspace: WorkspaceAhead
   readonly emit: Emit
-  readonly signal: AbortSignal
   readonly onPackage: (name: string) => void
   readonly onLine: (stream: 'stdout' | 'stderr', line: string) => void
 }
@@ -27,14 +28,13 @@ interface LiveDeps {
  * triggers when everything is. Errors: those of `installApks`.
  */
 export async function installLive(work: InstallWork, deps: LiveDeps): Promise<Tree> {
-  await using live = new LiveInstall(work, deps)
+  const live = new LiveInstall(work, deps)
   for (const [number, { part }] of work.packages.entries()) {
     deps.onPackage(part.name)
     await live.install(number)
   }
   await live.trigger()
-  // the workspace closes behind it
-  return await live.finish()
+  return live.finish()
 }
 
 /** A workspace and what it was opened on. */
@@ -43,7 +43,7 @@ interface LiveSystem {
   readonly base: Tree
 }
 
-class LiveInstall implements AsyncDisposable {
+class LiveInstall {
   readonly #work: InstallWork
   readonly #deps: LiveDeps
   readonly #assembly: ApkAssembly
@@ -120,10 +120,6 @@ class LiveInstall implements AsyncDisposable {
     return cleanUp(tree, this.#assembly)
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#open?.workspace[Symbol.asyncDispose]()
-  }
-
   async #run(
     one: OpenedApk,
     type: 'pre-install' | 'post-install' | 'trigger',
@@ -165,11 +161,7 @@ class LiveInstall implements AsyncDisposable {
     this.#pending = []
     const base = new Map(withOrderedLinks(this.#assembly.tree))
     for (const entry of more) base.set(entry.path, entry)
-    const workspace = await this.#deps.executor.open(sortedEntries(base), {
-      signal: this.#deps.signal,
-      // later packages and what scripts make come on top
-      sizeHint: this.#work.packages.reduce((sum, { pkg }) => sum + pkg.record.installedSize, 0) * 2,
-    })
+    const workspace = await this.#deps.workspace.on(sortedEntries(base))
     return { workspace, base }
   }
 

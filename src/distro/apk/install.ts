@@ -7,11 +7,12 @@ import { accountsOf, Owners } from './accounts.ts'
 import { ApkAssembly } from './assemble.ts'
 import { busyboxLinks } from './busybox-links.ts'
 import { cleanUp } from './cleanup.ts'
-import { runsScripts } from './configure.ts'
+import { hasScript, runsScripts, scriptDirectory } from './configure.ts'
 import { installLive } from './install-live.ts'
 import { openPackage, type InstallWork, type OpenedApk } from './opened.ts'
 import { databaseOf, skeletonOf } from './skeleton.ts'
 import type { ApkSystem } from './system.ts'
+import { WorkspaceAhead } from './workspace-ahead.ts'
 
 export interface InstallApksDeps {
   readonly store: Store
@@ -41,16 +42,24 @@ export async function installApks(system: ApkSystem, deps: InstallApksDeps): Pro
     emit({ type: 'step-progress', id, done: done++, detail: name })
   }
   try {
+    await using workspace = workspaceFor(system, deps)
     const packages: OpenedApk[] = []
-    for (const pkg of system.packages) packages.push(await openPackage(pkg))
+    let live = false
+    for (const pkg of system.packages) {
+      const one = await openPackage(pkg)
+      packages.push(one)
+      if (system.scripts === 'off' || !runsScripts(one)) continue
+      live = true
+      workspace.begin()
+    }
     using contents = contentReader(deps.store)
     const work = { system, packages, contents }
     let tree: Tree
-    if (system.scripts === 'run' && packages.some(runsScripts)) {
-      deps.onUnpacked?.(await installQuietly(work, { emit }))
+    if (live) {
+      if (deps.onUnpacked) deps.onUnpacked(await installQuietly(work))
       const onLine = (stream: 'stdout' | 'stderr', line: string) =>
         emit({ type: 'output', id, stream, line })
-      tree = await installLive(work, { ...deps, onPackage, onLine })
+      tree = await installLive(work, { ...deps, workspace, onPackage, onLine })
     } else {
       tree = await installQuietly(work, { emit, onPackage })
       deps.onUnpacked?.(tree)
@@ -64,26 +73,46 @@ export async function installApks(system: ApkSystem, deps: InstallApksDeps): Pro
   }
 }
 
-/** Installs without running anything: a value is made of values. */
+function workspaceFor(
+  { packages }: ApkSystem,
+  { executor, signal }: InstallApksDeps,
+): WorkspaceAhead {
+  // packages that come later and what scripts make are on top of the base
+  const sizeHint = packages.reduce((sum, { record }) => sum + record.installedSize, 0) * 2
+  return new WorkspaceAhead(executor, { signal, sizeHint })
+}
+
+/**
+ * Installs without running anything: a value is made of values. Without `told` it is a guess at what scripts will
+ * make, which has what nearly every system gets from them.
+ */
 async function installQuietly(
   { system, packages, contents }: InstallWork,
-  { emit, onPackage }: { readonly emit: Emit; readonly onPackage?: (name: string) => void },
+  told?: { readonly emit: Emit; readonly onPackage: (name: string) => void },
 ): Promise<Tree> {
   const { epoch } = system
   const assembly = new ApkAssembly(skeletonOf(system, packages), { mtime: epoch })
   const owners = new Owners()
   const look = async () => accountsOf(assembly.tree, contents)
-  for (const { part, files } of packages) {
-    onPackage?.(part.name)
-    assembly.add(part, await owners.resolve(files, look))
+  let ran = told !== undefined
+  const run = () => {
+    const directory = ran ? undefined : scriptDirectory(assembly.tree, epoch)
+    if (directory) assembly.observe(directory)
+    ran = true
+  }
+  for (const one of packages) {
+    told?.onPackage(one.part.name)
+    if (hasScript(one, 'pre-install')) run()
+    assembly.add(one.part, await owners.resolve(one.files, look))
+    if (hasScript(one, 'post-install')) run()
   }
   assembly.settleDirectories()
   const tree = new Map(assembly.tree)
-  if (system.scripts === 'off') {
+  if (system.scripts === 'off' || !told) {
     const links = await busyboxLinks(tree, contents, epoch)
     for (const link of links ?? []) tree.set(link.path, link)
     if (links === undefined) {
-      emit({
+      told?.emit({
         type: 'warning',
         code: 'BUSYBOX_LINKS',
         message: 'the links to busybox are not made: its package does not list them',

@@ -206,7 +206,7 @@ class Session {
         if (!line.startsWith(failureMark)) this.#deps.onLine(stream, line)
       },
     })
-    return { code: status.signal === undefined ? status.code : 128, output }
+    return { code: status.code, output }
   }
 }
 

@@ -114,7 +114,9 @@ export function contextFiles(
       using contents = contentReader(store)
       return use((content, size) => {
         const place = content.kind === 'blob' ? places.get(content.digest) : undefined
-        if (content.kind !== 'blob' || place === undefined) return contents.open(content, size)
+        // a part of the same bytes is one of an archive that was unpacked: that is in the store
+        const isWhole = content.kind === 'blob' && content.offset === 0 && size === place?.size
+        if (!isWhole || place === undefined) return contents.open(content, size)
         const file = join(context.directory, place.path)
         if (place.size > smallFile) return checked(file, place.path, content.digest)
         const bytes = readWhole(file)

@@ -56,14 +56,13 @@ export class Destination {
     const there = path === '' ? 'directory' : this.get(path)?.type
     if (!selection.isDirectory && there === 'directory') path = posix.join(path, selection.name)
     // a directory that is made to copy into is not the one copied: it gets neither its mode nor its owner
-    const isNew = selection.isDirectory && there === undefined
-    this.makeDirectory(isNew ? path : parentOf(path), options)
+    this.makeDirectory(selection.isDirectory ? path : parentOf(path), options)
     const linked = new Map<string, string>()
     for (const { below, entry } of selection.entries) {
       const { path: from, ...rest } = entry
-      const to = posix.join(path, below)
+      const to = below === '' ? path : posix.join(path, below)
       if (rest.type === 'directory') {
-        this.#directory(to, { ...rest, path: to, ...this.#metadata(rest, options) }, below === '')
+        this.#directory(to, { ...rest, path: to, ...this.#metadata(rest, options) })
         continue
       }
       this.#clear(to)
@@ -147,10 +146,9 @@ export class Destination {
     }
   }
 
-  #directory(path: string, entry: Entry, isTop: boolean): void {
-    const found = path === '' ? 'directory' : this.get(path)?.type
-    // what was there before keeps its mode and owner, except below the copied directory
-    if (found === 'directory' && isTop) return
+  /** A directory below the copied one takes the place of what is there, and its mode and owner. */
+  #directory(path: string, entry: Entry): void {
+    const found = this.get(path)?.type
     if (found !== undefined && found !== 'directory') {
       throw new PlinthError(
         'COPY_CONFLICT',

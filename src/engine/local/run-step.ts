@@ -4,7 +4,6 @@ import type { Run } from '../../instruction.ts'
 import type { RunRequest } from '../../ports.ts'
 import { readAccounts, type Account } from '../../rootfs/accounts.ts'
 import { writeChanges, type ChangeLayer } from '../../rootfs/change-layer.ts'
-import { sortedEntries, withOrderedLinks } from '../../rootfs/tree.ts'
 import { argvOf } from './config.ts'
 import { unknownUser } from './owner.ts'
 import type { StepDeps } from './deps.ts'
@@ -115,8 +114,10 @@ async function execute(
       deps.emit({ type: 'output', id: deps.id, stream, line })
     },
   }
-  const base = sortedEntries(withOrderedLinks(tree))
-  await using workspace = await deps.executor.open(base, { signal: deps.signal })
+  await using workspace = await deps.executor.open(
+    { layers: state.root.bases },
+    { signal: deps.signal },
+  )
   const { code, signal } = await workspace.run(request)
   if (code !== 0 || signal !== undefined) throw failed({ code, signal }, tail)
   const changes = await workspace.changes()

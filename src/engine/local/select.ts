@@ -11,7 +11,7 @@ export interface Selection {
   /** the name a file gets in a directory */
   readonly name: string
   readonly isDirectory: boolean
-  /** parents first; by their path below the source, which is itself `''` */
+  /** parents first, by their path below the source: a file itself is `''`, a directory none of them */
   readonly entries: readonly { readonly below: string; readonly entry: SourceEntry }[]
 }
 
@@ -86,13 +86,9 @@ function selectionOf(path: string, tree: FileTree, excluded: (path: string) => b
   if (real === undefined || (real !== '' && tree.get(real) === undefined)) throw missing(path, tree)
   const name = posix.basename(path)
   const entry = tree.get(real)
+  // only what a directory holds is copied: its own mode plays no part
   if (real === '' || entry?.type === 'directory') {
-    const entries = [...walk(real, '', tree, excluded)]
-    return {
-      name,
-      isDirectory: true,
-      entries: entry === undefined ? entries : [{ below: '', entry }, ...entries],
-    }
+    return { name, isDirectory: true, entries: [...walk(real, '', tree, excluded)] }
   }
   return { name, isDirectory: false, entries: entry === undefined ? [] : [{ below: '', entry }] }
 }

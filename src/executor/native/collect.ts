@@ -34,21 +34,25 @@ export async function collect(
     directory,
     {
       ...(paths && { input: [Buffer.from(paths.map((path) => `./${path}\0`).join(''))] }),
-      output: async (chunks) => {
-        for await (const member of readTar(chunks, archive)) {
-          const path = treePath(member.name, archive)
-          if (path === '') continue
-          if (member.type === 'character' && member.major === 0 && member.minor === 0) {
-            removed.add(path)
-          } else {
-            found.set(path, await foundOf(path, member, store))
-          }
-        }
-      },
+      output: (chunks) => readFound(chunks, { found, removed }, store),
     },
   )
   if (result.code !== 0) throw tarError('read the changes', result)
   return { found, removed }
+}
+
+/** Adds the members of a tar to what was found; character devices 0/0 are what an overlay has removed. */
+export async function readFound(
+  chunks: AsyncIterable<Buffer>,
+  { found, removed }: Collected,
+  store: Store,
+): Promise<void> {
+  for await (const member of readTar(chunks, archive)) {
+    const path = treePath(member.name, archive)
+    if (path === '') continue
+    if (member.type === 'character' && member.major === 0 && member.minor === 0) removed.add(path)
+    else found.set(path, await foundOf(path, member, store))
+  }
 }
 
 const createOptions = [

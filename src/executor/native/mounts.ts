@@ -131,7 +131,8 @@ interface Owned {
   readonly mode: number
 }
 
-function targetPath(target: string): string {
+/** A mount's target below the root. */
+export function targetPath(target: string): string {
   const path = posix.normalize(target).replace(/^\/+|\/+$/g, '')
   if (path === '' || path === '.' || path === '..' || path.startsWith('../')) {
     throw new PlinthError('PATH_UNSAFE', `cannot mount at '${target}': that is the root itself`)
@@ -146,7 +147,8 @@ function oneLine(path: string, given: string): string {
   return path
 }
 
-function hostPath(path: string): { readonly path: string; readonly directory: boolean } {
+/** A path of this machine, links followed. */
+export function hostPath(path: string): { readonly path: string; readonly directory: boolean } {
   try {
     const real = realpathSync(path)
     return { path: real, directory: statSync(real).isDirectory() }

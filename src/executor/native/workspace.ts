@@ -29,6 +29,8 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
   const { stubs } = views
   /** nothing has happened in it yet: where paths lead can be told from the base */
   let pristine = true
+  /** what is known of paths, while nothing happens in it */
+  const known = new Map<string, Resolved>()
   let queue: Promise<unknown> = Promise.resolve()
   let disposed: Promise<void> | undefined
 
@@ -55,7 +57,13 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
 
   /** Where paths are once links are followed inside the tree, and what is there. */
   const resolve = async (paths: readonly string[]): Promise<readonly Resolved[]> => {
-    if (paths.length === 0) return []
+    const asked = [...new Set(paths)].filter((path) => !known.has(path))
+    if (asked.length > 0)
+      for (const [i, found] of (await ask(asked)).entries()) known.set(asked[i]!, found)
+    return paths.map((path) => known.get(path)!)
+  }
+
+  const ask = async (paths: readonly string[]): Promise<readonly Resolved[]> => {
     const { code, stderr, stdout } = await holder.tool(
       [holder.tools.sh, '-c', resolveScript, 'resolve', ...paths],
       'merged',
@@ -76,6 +84,7 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
     run: (request: RunRequest) =>
       inTurn(async (): Promise<ExitStatus> => {
         pristine = false
+        known.clear()
         const used = await views.use(request)
         try {
           const cwd = request.cwd ?? '/'
@@ -122,6 +131,7 @@ export function openWorkspace(parts: WorkspaceParts): Workspace {
         const places = new Map(names.map((name, i) => [name, found[i]!]))
         const resolved = list.map((entry) => moved(entry, places))
         pristine = false
+        known.clear()
         await extract(holder, resolved, { into: 'merged', contents })
         // what was only there to mount on is somebody's own now
         for (const { path } of resolved) stubs.delete(path)
