@@ -16,12 +16,12 @@ export const stages: Stages = {
   },
   async run(request, deps) {
     const { builtImage, runStage } = await import('./run-stage.ts')
-    const tools = await opened(deps)
+    const tools = await openTools(deps)
     return runStage(request, tools, (name) => builtImage(name, request, deps, stages, tools.store))
   },
   async import(request, deps) {
     const { importStage } = await import('./import-stage.ts')
-    return importStage(request, sourceDateEpoch(deps.env), await opened(deps))
+    return importStage(request, sourceDateEpoch(deps.env), await openTools(deps))
   },
   async buildDockerfile(request, deps) {
     const tools = await openTools(deps)
