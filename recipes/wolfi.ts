@@ -8,7 +8,10 @@ export default defineRecipe({
   platforms: ['linux/amd64', 'linux/arm64'],
   params: z.object({
     key: z
-      .string()
+      .string({
+        error:
+          "Wolfi's key is needed: get wolfi-signing.rsa.pub, which it publishes beside its packages, check it, and name the file",
+      })
       .describe("the file of Wolfi's key, called as its publisher calls it: wolfi-signing.rsa.pub"),
     include: z
       .array(z.string())

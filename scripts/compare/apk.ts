@@ -28,11 +28,9 @@ const usage = `usage: node scripts/run.mjs scripts/compare/apk.ts --alpine DIR [
                        requests (default 400)
   --verbose            with what both said where they differ
 
-  Known to differ, in made-up universes only (about 7 of 1,000 requests there):
-  - a name whose single provider nobody asked for, provided without a version, and triggered by install_if
-    meanwhile: apk refuses, plinth takes it
-  - the order of settling where several packages provide a name without a version, some of them triggered or
-    pinned: the rule is not found yet
+  Known to differ, in made-up universes only (about 1 of 1,000 requests there), the rules not found yet: what
+  leads back to itself through a name it provides, and a package of several versions one of which
+  a repository with a tag has.
 `
 
 const { values: options, positionals } = readArguments(usage, {

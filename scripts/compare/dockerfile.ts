@@ -12,11 +12,11 @@ import {
   type DockerEngine,
   type Outcome,
 } from '../../test/support/dockerfiles/builders.ts'
-import { compareOutcomes } from '../../test/support/dockerfiles/compare-images.ts'
+import { compareOutcomes, styleOf } from '../../test/support/dockerfiles/compare-images.ts'
 import { readCorpus, type DockerfileCase } from '../../test/support/dockerfiles/corpus.ts'
 import { splitDifferences, unusedRules } from '../../test/support/dockerfiles/deliberate.ts'
 import type { Listing } from '../../test/support/dockerfiles/image-facts.ts'
-import { writeRecords } from '../../test/support/dockerfiles/records.ts'
+import { recordedBuilder, writeRecords } from '../../test/support/dockerfiles/records.ts'
 import { runProcess } from '../../test/support/plinth.ts'
 import {
   buildCases,
@@ -26,7 +26,7 @@ import {
 } from '../../test/support/dockerfiles/run-corpus.ts'
 import { readArguments, runScript, ScriptError, wholeNumber, words } from '../arguments.ts'
 
-const kinds = ['classic', 'buildkit', 'recent', 'labs'] as const
+const kinds = ['classic', 'buildkit', 'recent', 'labs', 'recorded'] as const
 
 type Kind = (typeof kinds)[number]
 
@@ -37,6 +37,7 @@ const usage = `usage: node scripts/run.mjs scripts/compare/dockerfile.ts [option
   Exits 1 when anything else differs. Needs root, and plinth built.
 
   --builder A,B    of ${kinds.join(', ')} (default classic,buildkit: both of this machine's dockerd)
+                   'recorded' is what recent and labs made when --record was last given
   --tree DIR       a newer system, unpacked, whose Docker is 'recent' and whose buildah is 'labs':
                    plinth build debian -p suite=forky -o type=dir,dest=DIR \\
                      -p include=docker.io,docker-cli,docker-buildx,buildah,netavark,git,xz-utils
@@ -113,14 +114,15 @@ async function openBuilders(
     const engine = await open(undefined)
     builders.push(...old.map((kind) => dockerBuilder(kind, engine, base.image)))
   }
-  if (old.length === asked.length) return builders
+  if (asked.includes('recorded')) builders.push(recordedBuilder())
+  if (!asked.includes('recent') && !asked.includes('labs')) return builders
   if (options.tree === undefined) throw new ScriptError('say where the newer system is: --tree DIR')
   const tree = path.resolve(options.tree)
   if (asked.includes('recent')) builders.push(dockerBuilder('recent', await open(tree), base.image))
   if (asked.includes('labs')) {
     const place = ['root', 'runroot'].flatMap((name) => [`--${name}`, path.join(base.home, name)])
-    const words = [...prefixOf(tree), 'buildah', '--storage-driver', 'vfs', ...place]
-    const buildah = [words[0]!, ...words.slice(1)] as const
+    const started = [...prefixOf(tree), 'buildah', '--storage-driver', 'vfs', ...place]
+    const buildah = [started[0]!, ...started.slice(1)] as const
     const pulled = await runProcess([...buildah, 'pull', `docker-archive:${base.archive}`])
     if (pulled.code !== 0) throw new ScriptError(pulled.stderr)
     builders.push(buildahBuilder(buildah, base.image))
@@ -146,8 +148,7 @@ class Tally {
     if (own === undefined) return
     for (const [name, peer] of outcomes) {
       if (name === options.own) continue
-      const style = name === 'classic' || name === 'labs' ? 'classic' : 'buildkit'
-      const differences = compareOutcomes(peer, own, this.#base, style)
+      const differences = compareOutcomes(peer, own, this.#base, styleOf(name, one))
       const { deliberate, others } = splitDifferences(one.name, name, differences)
       const counts = this.#counts.get(name) ?? { cases: 0, equal: 0, deliberate: 0 }
       counts.cases++

@@ -45,12 +45,12 @@ function operatorOf(signs: string): VersionOperator | '><' | undefined {
 
 /**
  * Parses a field that lists dependencies (D, p and i of an index). As in apk, the first one that is
- * malformed ends the list.
+ * malformed ends the list, and a space at its start makes a first one of no name, which nothing has.
  */
 export function parseDependencies(text: string): readonly Dependency[] {
   const found: Dependency[] = []
-  for (const word of text.split(/[ \n]+/)) {
-    if (word === '') continue
+  for (const [place, word] of text.split(/[ \n]+/).entries()) {
+    if (word === '' && (place > 0 || text === '')) continue
     const dependency = parseDependency(word)
     if (dependency === undefined) break
     found.push(dependency)

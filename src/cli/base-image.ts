@@ -1,3 +1,4 @@
+import path from 'node:path'
 import type { ImageSource } from '../engine/local/deps.ts'
 import type { Image } from '../image.ts'
 import type { Platform } from '../platform.ts'
@@ -18,14 +19,21 @@ export async function baseImage(
     const { resolveImage } = await import('../store/images.ts')
     return (await resolveImage(parseReference(source.name), platform, tools)).image
   }
-  const { recipe, params } =
+  const found =
     source.kind === 'image'
       ? await namedRecipe(source.name, request.directory)
-      : { recipe: source.recipe as Recipe, params: {} }
+      : { recipe: source.recipe as Recipe, params: {}, directory: request.directory }
   const { buildRecipe } = await import('./recipe-build.ts')
   const { skip } = request
   const made = await buildRecipe(
-    { recipe, params, platform, skip, names: [], outputs: [] },
+    {
+      ...found,
+      platform,
+      skip,
+      names: [],
+      outputs: [],
+      base: (inner, on) => baseImage(inner, on, { skip, directory: found.directory }, tools, deps),
+    },
     tools,
     deps,
   )
@@ -36,11 +44,19 @@ export async function baseImage(
 async function namedRecipe(
   name: string,
   directory: string,
-): Promise<{ readonly recipe: Recipe; readonly params: Readonly<Record<string, unknown>> }> {
+): Promise<{
+  readonly recipe: Recipe
+  readonly params: Readonly<Record<string, unknown>>
+  readonly directory: string
+}> {
   const { loadRecipe } = await import('../recipe/load.ts')
   const { readParams } = await import('../recipe/params.ts')
-  const [path = '', query = ''] = name.slice('plinth:'.length).split('?', 2)
-  const { recipe } = await loadRecipe(path, { cwd: directory })
+  const [wanted = '', query = ''] = name.slice('plinth:'.length).split('?', 2)
+  const { recipe, path: file } = await loadRecipe(wanted, { cwd: directory })
   const pairs = query.split('&').filter((pair) => pair !== '')
-  return { recipe, params: await readParams(recipe, pairs.map(decodeURIComponent)) }
+  return {
+    recipe,
+    directory: path.dirname(file),
+    params: await readParams(recipe, pairs.map(decodeURIComponent)),
+  }
 }

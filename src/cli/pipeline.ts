@@ -1,3 +1,4 @@
+import type { BuildGraphRequest } from '../engine/local/deps.ts'
 import type { Image } from '../image.ts'
 import type { Stages } from './stages.ts'
 import { sourceDateEpoch } from './surrounding-values.ts'
@@ -11,7 +12,11 @@ export const stages: Stages = {
   },
   async build(request, deps) {
     const { buildRecipe } = await import('./recipe-build.ts')
-    const { image, digest, cached } = await buildRecipe(request, await openTools(deps), deps)
+    const { baseImage } = await import('./base-image.ts')
+    const tools = await openTools(deps)
+    const base: BuildGraphRequest['base'] = (source, platform) =>
+      baseImage(source, platform, request, tools, deps)
+    const { image, digest, cached } = await buildRecipe({ ...request, base }, tools, deps)
     return { digest, size: sizeOf(image), cached }
   },
   async run(request, deps) {

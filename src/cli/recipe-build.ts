@@ -1,8 +1,10 @@
-import { isPlinthError } from '../errors.ts'
+import type { BuildGraphRequest } from '../engine/local/deps.ts'
+import { isPlinthError, PlinthError } from '../errors.ts'
 import { build, type BuildResult } from '../pipeline/build.ts'
+import { buildOn } from '../pipeline/instructions.ts'
 import { plan } from '../pipeline/plan.ts'
 import type { Plan } from '../plan.ts'
-import { resolveRecipe, type ResolvedRecipe } from '../recipe/resolve.ts'
+import { resolveRecipe, type PackagedRecipe, type ResolvedRecipe } from '../recipe/resolve.ts'
 import type { BuildRequest, StageDeps, StageRequest } from './stages.ts'
 import { sourceDateEpoch } from './surrounding-values.ts'
 import type { Tools } from './tools.ts'
@@ -13,27 +15,53 @@ export async function planRecipe(
   tools: Tools,
   deps: StageDeps,
 ): Promise<Plan> {
-  return planOf(await resolved(request), tools, deps)
+  const recipe = await resolved(request)
+  if (recipe.rootfs !== undefined) return planOf(recipe, tools, deps)
+  throw new PlinthError(
+    'USAGE',
+    `there is nothing to plan: ${recipe.name} is built on ${recipe.from}`,
+    {
+      hint: 'a plan is of packages, which only a recipe with a rootfs brings',
+    },
+  )
 }
 
 /** Plans a recipe and carries the plan out. */
 export async function buildRecipe(
-  request: StageRequest & Pick<BuildRequest, 'outputs' | 'names'> & Partial<BuildRequest>,
+  request: StageRequest &
+    Pick<BuildRequest, 'outputs' | 'names'> &
+    Partial<BuildRequest> &
+    Pick<BuildGraphRequest, 'base'>,
   tools: Tools,
   deps: StageDeps,
-): Promise<BuildResult> {
+): Promise<Pick<BuildResult, 'image' | 'digest' | 'cached'>> {
   const recipe = await resolved(request)
   const { instructions } = recipe
+  const asked = { ...request, instructions }
+  if (recipe.rootfs === undefined) {
+    const { from } = recipe
+    const epoch = sourceDateEpoch(deps.env)
+    return buildOn(
+      {
+        ...asked,
+        from,
+        epoch,
+        compression: request.compression ?? 'gzip',
+        noCache: request.noCache ?? false,
+      },
+      tools,
+    )
+  }
   const planned = await planOf(recipe, tools, deps)
-  const made = build({ ...request, plan: planned, instructions }, tools)
+  const made = build({ ...asked, plan: planned }, tools)
   return made.catch(async (error: unknown) => {
     const again = await renewed(planned, error, () => planOf(recipe, tools, deps, true))
-    return build({ ...request, plan: again, instructions }, tools)
+    return build({ ...asked, plan: again }, tools)
   })
 }
 
 function planOf(
-  recipe: ResolvedRecipe,
+  recipe: PackagedRecipe,
   tools: Tools,
   { now, env }: StageDeps,
   fresh = false,
@@ -58,6 +86,7 @@ async function renewed(planned: Plan, error: unknown, replan: () => Promise<Plan
 async function resolved(request: StageRequest): Promise<ResolvedRecipe> {
   const recipe = await resolveRecipe(request.recipe, request)
   const { rootfs } = recipe
+  if (rootfs === undefined) return recipe
   // an index of apk says neither what it is of nor how long it is good: there is nothing to skip
   if (rootfs.kind === 'apk') return recipe
   const skip = [...new Set([...rootfs.skip, ...request.skip])].toSorted()

@@ -14,6 +14,8 @@ export interface StageRequest {
   readonly platform: Platform
   /** checks left out on top of the recipe's own */
   readonly skip: readonly SkippableCheck[]
+  /** the recipe module's: what its instructions copy from */
+  readonly directory: string
 }
 
 /** What it hands the pipeline from its surroundings. */
@@ -91,7 +93,7 @@ export interface RunRequest {
 /** A Dockerfile as the command line asks for it. */
 export interface DockerfileBuildRequest extends Pick<
   BuildRequest,
-  'outputs' | 'names' | 'compression' | 'noCache' | 'platform' | 'skip'
+  'outputs' | 'names' | 'compression' | 'noCache' | 'platform' | 'skip' | 'directory'
 > {
   readonly text: string
   /** what messages call it */
@@ -100,8 +102,6 @@ export interface DockerfileBuildRequest extends Pick<
     readonly directory: string
     readonly ignore?: { readonly file: string; readonly text: string } | undefined
   }
-  /** where relative names of recipes and layouts start */
-  readonly directory: string
   readonly target?: string | undefined
   /** that of this machine */
   readonly buildPlatform: Platform

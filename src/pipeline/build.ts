@@ -14,7 +14,7 @@ import { readRecord, writeRecord } from '../store/record.ts'
 import { deliver } from './deliver.ts'
 import { startInstallation } from './install.ts'
 import type { InstallationDeps } from './installation.ts'
-import { withInstructions } from './instructions.ts'
+import { withInstructions, type InstructionsRequest } from './instructions.ts'
 
 /**
  * Part of the key of kept layers. Raise it with every change after which the same plan gives another tree or
@@ -31,6 +31,8 @@ export interface BuildRequest {
   readonly instructions: readonly Instruction[]
   /** the directory that `copy` and `add` read: the recipe module's */
   readonly directory?: string | undefined
+  /** finds what `from` of a `copy` or a mount names */
+  readonly base?: InstructionsRequest['base']
   /** default gzip; outputs that hold a plain root filesystem need none */
   readonly compression?: 'gzip' | 'none' | undefined
   /** what the image is called, in the store and in outputs */

@@ -1,6 +1,6 @@
 import type { RepositoryDeps } from '../distro/repository-deps.ts'
 import type { Plan } from '../plan.ts'
-import type { ResolvedRecipe } from '../recipe/resolve.ts'
+import type { PackagedRecipe } from '../recipe/resolve.ts'
 
 /** What planning needs. */
 export type PlanDeps = RepositoryDeps & {
@@ -12,7 +12,7 @@ export type PlanDeps = RepositoryDeps & {
 
 /** Resolves a recipe against its repositories: the exact packages, in order, and why each is there. */
 export async function plan(
-  { name: recipe, platform, rootfs }: ResolvedRecipe,
+  { name: recipe, platform, rootfs }: PackagedRecipe,
   deps: PlanDeps,
 ): Promise<Plan> {
   const { epoch, ...rest } = deps

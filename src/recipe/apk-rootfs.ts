@@ -130,7 +130,12 @@ function checkOptions(options: AlpineOptions | WolfiOptions | ApkCustomOptions):
     if (!/^[a-z0-9][a-z0-9-]*$/.test(name)) refuse(`'${name}' is not a component: main, community`)
   }
   if (distro !== 'alpine' && !options.keys?.length) {
-    refuse(`${distro} needs keys: those its repositories are signed with`)
+    refuse(
+      `${distro} needs keys: those its repositories are signed with`,
+      distro === 'wolfi'
+        ? 'Wolfi publishes its key beside its packages as wolfi-signing.rsa.pub: check it, and name the file'
+        : 'ask their publisher for them; each is a file called as its signatures call it: ….rsa.pub',
+    )
   }
   if (distro === 'custom' && !options.repositories?.length) refuse('repositories is empty')
   if (options.packages !== undefined || distro === 'custom') {
@@ -170,6 +175,6 @@ function readAddress(given: string): string {
   return new URL(text).href.replace(/\/+$/, '')
 }
 
-function refuse(why: string): never {
-  throw new PlinthError('RECIPE_INVALID', `apk(): ${why}`)
+function refuse(why: string, hint?: string): never {
+  throw new PlinthError('RECIPE_INVALID', `apk(): ${why}`, { hint })
 }

@@ -37,10 +37,10 @@ export interface RootfsRecipe<P extends ParamsSchema = ParamsSchema> extends Rec
   readonly from?: never
 }
 
-/** A recipe that continues another. */
+/** A recipe that continues another, or an image. */
 export interface DerivedRecipe<P extends ParamsSchema = ParamsSchema> extends RecipeCommon<P> {
-  /** built with its own defaults; `withParams` sets others */
-  readonly from: Decided<P, Recipe>
+  /** a recipe, built with its own defaults (`withParams` sets others); the name of an image; or `scratch` */
+  readonly from: Decided<P, Recipe | string>
   readonly rootfs?: never
 }
 

@@ -5,13 +5,27 @@ import { parseParams } from './params.ts'
 import type { BoundRecipe, Decided, ParamsSchema, Recipe, RecipeContext } from './recipe.ts'
 import type { Rootfs } from './rootfs.ts'
 
-/** A recipe with every decision taken: what planning starts from. Plain data. */
-export interface ResolvedRecipe {
+/** A recipe with every decision taken: what planning or building starts from. Plain data. */
+export type ResolvedRecipe = PackagedRecipe | LayeredRecipe
+
+/** One that brings packages. */
+export interface PackagedRecipe extends ResolvedCommon {
+  readonly rootfs: Rootfs
+  readonly from?: undefined
+}
+
+/** One that is only instructions over an image: nothing of it is to be planned. */
+export interface LayeredRecipe extends ResolvedCommon {
+  /** an image's name, or `scratch` */
+  readonly from: string
+  readonly rootfs?: undefined
+}
+
+interface ResolvedCommon {
   readonly name: string
   readonly platform: Platform
   /** the parsed params of the recipe itself, defaults filled in */
   readonly params: Readonly<Record<string, unknown>>
-  readonly rootfs: Rootfs
   /** those of the recipes it continues first */
   readonly instructions: readonly Instruction[]
 }
@@ -35,9 +49,11 @@ export async function resolveRecipe(
     const rootfs = decide('rootfs', recipe.rootfs)
     return { name: recipe.name, platform, params, rootfs, instructions: own }
   }
-  const base = await resolveRecipe(decide('from', recipe.from), { platform })
-  const instructions = [...base.instructions, ...own]
-  return { name: recipe.name, platform, params, rootfs: base.rootfs, instructions }
+  const from = decide('from', recipe.from)
+  const common = { name: recipe.name, platform, params }
+  if (typeof from === 'string') return { ...common, from, instructions: own }
+  const base = await resolveRecipe(from, { platform })
+  return { ...base, ...common, instructions: [...base.instructions, ...own] }
 }
 
 function checkPlatform(recipe: Recipe, platform: Platform): void {
@@ -49,7 +65,7 @@ function checkPlatform(recipe: Recipe, platform: Platform): void {
 }
 
 function decider<P extends ParamsSchema>(recipe: Recipe<P>, context: RecipeContext<P>) {
-  return <T extends object>(field: string, decided: Decided<P, T>): T => {
+  return <T extends object | string>(field: string, decided: Decided<P, T>): T => {
     if (typeof decided !== 'function') return decided
     try {
       return decided(context)

@@ -11,20 +11,22 @@ export interface ChangeLayer {
 
 /**
  * Writes what changed over `lower` as a plain layer. Directories on the way to a change are in it as they are
- * below, so that the layer means the same extracted alone; times after `epoch` are set to it.
+ * below, so that the layer means the same extracted alone; times that are too late are set to `epoch`.
  */
 export async function writeChanges(
   changes: readonly Change[],
   options: {
     readonly lower: Pick<Tree, 'get'>
     readonly epoch: number
+    /** later times than this are set to `epoch`, too; default `epoch` itself */
+    readonly latest?: number | undefined
     /** reads contents; default from the store */
     readonly open?: OpenContent | undefined
   },
   deps: LayerDeps,
 ): Promise<ChangeLayer> {
   const ordered = inLayerOrder(withDirectories(changes, options.lower)).map((change) =>
-    change.type !== 'whiteout' && change.mtime > options.epoch
+    change.type !== 'whiteout' && change.mtime > (options.latest ?? options.epoch)
       ? { ...change, mtime: options.epoch }
       : change,
   )

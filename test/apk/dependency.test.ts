@@ -32,9 +32,14 @@ describe('parseDependency()', () => {
   })
 })
 
+test('parseDependencies() takes a space before all for a name of nothing, as apk does', () => {
+  expect(parseDependencies(' a').map(({ name }) => name)).toEqual(['', 'a'])
+})
+
 test('parseDependencies() ends at what is malformed, as apk does', () => {
-  expect(parseDependencies(' a  b=1\nc= d').map(formatDependency)).toEqual(['a', 'b=1'])
+  expect(parseDependencies('a  b=1\nc= d').map(formatDependency)).toEqual(['a', 'b=1'])
   expect(parseDependencies('')).toEqual([])
+  expect(parseDependencies('a ').map(formatDependency)).toEqual(['a'])
 })
 
 test.each(['musl', '!gcc<9', 'a@edge>=1.2-r3', 'a<~1', 'a><Q1abc='])(

@@ -200,7 +200,7 @@ describe.skipIf(!available)('plinth build alpine', { timeout: 60_000 }, () => {
     const args = ['--platform', 'linux/amd64', '-p', `mirror=${wolfi.url}/os`]
     const without = await here.plinth(['plan', 'wolfi', ...args])
     expect(codeOf(without)).toBe('PARAM_INVALID')
-    expect(without.stderr).toContain('key')
+    expect(without.stderr).toContain('wolfi-signing.rsa.pub')
     const given = [...args, '-p', `key=${keyFile}`, '-p', 'scripts=off']
     const run = await here.plinth(['build', 'wolfi', ...given, '-o', outside('wolfi.tar')])
     expect(digestOf(run)).toMatch(/^sha256:/)

@@ -292,6 +292,18 @@ describe.skipIf(!available)('what a repository of apk may do', () => {
     expect(digestOf(await here.build())).toMatch(/^sha256:/)
   })
 
+  test.concurrent('have lines of more than 64 KB, and say odd things of a package', async () => {
+    await using here = await place()
+    const provides = Array.from({ length: 9000 }, (_, number) => `cmd:command-${number}=1.0-r0`)
+    const long = { name: 'long', fields: { provides, pkgdesc: 'a = b # c; "d' } }
+    const files = buildApkRepository({ packages: [...packages, long], signers: [key] })
+    for (const [name, bytes] of files) here.server.files.set(name, bytes)
+    const run = await here.build({ packages: ['demo', 'cmd:command-8999'] })
+    expect(digestOf(run)).toMatch(/^sha256:/)
+    const listed = await here.bench.plinth(['inspect', 'out.tar', '--packages'])
+    expect(listed.stdout).toMatch(/^long +1\.0-r0 /m)
+  })
+
   test.concurrent('have packages that need each other', async () => {
     await using here = await place()
     expect(digestOf(await here.build({ packages: ['ring-a'] }))).toMatch(/^sha256:/)

@@ -39,7 +39,12 @@ describe('apk()', () => {
     // @ts-expect-error Wolfi has none
     apk({ distro: 'wolfi', release: '3.22', keys: [key] })
     // @ts-expect-error no key of Wolfi comes with plinth
-    expect(() => apk({ distro: 'wolfi' })).toThrow(/needs keys/)
+    expect(() => apk({ distro: 'wolfi' })).toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining('needs keys') as string,
+        hint: expect.stringContaining('wolfi-signing.rsa.pub') as string,
+      }),
+    )
     // @ts-expect-error nothing is trusted by default
     expect(() => apk({ ...custom, keys: [] })).toThrow(/needs keys/)
     // @ts-expect-error a custom distribution has no mirror

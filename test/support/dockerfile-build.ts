@@ -4,7 +4,7 @@ import { parseDockerfile } from '../../src/dockerfile/dockerfile.ts'
 import { parseTrigger } from '../../src/dockerfile/instruction.ts'
 import { pathMatcher } from '../../src/dockerfile/ignore.ts'
 import { openContext } from '../../src/engine/local/context.ts'
-import type { BuildGraphRequest } from '../../src/engine/local/deps.ts'
+import type { BuildGraphRequest, EngineDeps } from '../../src/engine/local/deps.ts'
 import { buildGraph } from '../../src/engine/local/engine.ts'
 import type { Change } from '../../src/entry.ts'
 import type { Event } from '../../src/events.ts'
@@ -107,19 +107,10 @@ export async function tryDockerfile(text: string, trial: Trial = {}): Promise<Tr
       parseTrigger(trigger, dockerfile.context, { stage, origin: 'its base' }),
   }
   const { image, cached } = await buildGraph(request, {
-    store,
+    ...engineDeps(store),
     executor: pretendingExecutor(trial.run ?? (() => [])),
     http: trial.http ?? noHttp,
-    retry: {
-      rounds: 1,
-      delay: 0,
-      maxDelay: 0,
-      now: () => new Date(Date.now() + 60_000),
-      random: () => 0,
-      sleep: () => Promise.resolve(),
-    },
     emit: (event) => events.push(event),
-    signal: new AbortController().signal,
   })
   return {
     image,
@@ -127,6 +118,26 @@ export async function tryDockerfile(text: string, trial: Trial = {}): Promise<Tr
     events,
     store,
     listing: (layer) => listLayers(image, layer, store),
+  }
+}
+
+/** What the engine works with where nothing runs and nothing is fetched. */
+export function engineDeps(store: Store): EngineDeps {
+  return {
+    store,
+    executor: pretendingExecutor(() => []),
+    http: noHttp,
+    retry: {
+      rounds: 1,
+      delay: 0,
+      maxDelay: 0,
+      // files made a moment ago count as settled
+      now: () => new Date(Date.now() + 60_000),
+      random: () => 0,
+      sleep: () => Promise.resolve(),
+    },
+    emit() {},
+    signal: new AbortController().signal,
   }
 }
 

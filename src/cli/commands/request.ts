@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { parsePlatform, platformOfArch } from '../../platform.ts'
 import { loadRecipe } from '../../recipe/load.ts'
 import { parseParams, readParams } from '../../recipe/params.ts'
@@ -14,9 +15,9 @@ export async function readRequest(
   const platform =
     options.platform === undefined ? platformOfArch(io.arch) : parsePlatform(options.platform)
   const skip = (options.skip ?? []).map(parseCheck)
-  const { recipe } = await loadRecipe(name, { cwd: io.cwd })
+  const { recipe, path: file } = await loadRecipe(name, { cwd: io.cwd })
   const params = await readParams(recipe, options.param ?? [])
   // planning parses them again; here a slip is told before anything is opened
   await parseParams(recipe, params)
-  return { recipe, params, platform, skip }
+  return { recipe, params, platform, skip, directory: path.dirname(file) }
 }

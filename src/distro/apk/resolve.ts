@@ -88,7 +88,10 @@ async function readKey(url: URL): Promise<{ readonly name: string; readonly pem:
     throw new PlinthError(
       'RECIPE_INVALID',
       `cannot read the key ${url.href}: ${(cause as Error).message}`,
-      { cause },
+      {
+        cause,
+        hint: "give the publisher's key as a file that is called as its signatures call it",
+      },
     )
   }
 }

@@ -42,6 +42,7 @@ export async function copyStep(
     instruction.exclude,
     parts.map(({ key, unpack }) => [key, unpack ?? false]),
     state.epoch,
+    deps.request.epoch === undefined,
   ]
   const made = await cachedLayer(
     inputs,
@@ -65,9 +66,11 @@ export async function copyStep(
           }
         }
       }
+      // what an archive or an image says of its files' times is as good as their content
+      const latest = deps.request.epoch ?? unknownTime - 1
       const changes = target.changes.map((placed) => withContent(placed, contents))
       const write = (open?: Parameters<typeof writeChanges>[1]['open']) =>
-        writeChanges(changes, { lower, epoch: state.epoch, open }, deps)
+        writeChanges(changes, { lower, epoch: state.epoch, latest, open }, deps)
       return deps.files === undefined ? write() : deps.files.openWith(write)
     },
     { root: state.root, store: deps.store, noCache: deps.request.noCache },

@@ -120,8 +120,12 @@ export class Destination {
         `cannot unpack '${entry.path}': it is a hard link to '${entry.target}', which is no earlier file of the archive`,
       )
     }
-    if (file.type === 'file') this.#changes.set(path, { ...entry, path, target: file.path })
-    else this.#changes.set(path, { ...file, path })
+    if (file.type === 'file') {
+      // one file has one mode and owner: what is said last
+      const { mode, uid, gid, mtime } = entry
+      this.#changes.set(file.path, { ...file, mode, uid, gid, mtime })
+      this.#changes.set(path, { ...entry, path, target: file.path })
+    } else this.#changes.set(path, { ...file, path })
   }
 
   /** Makes a directory and those above it, where they are missing. */

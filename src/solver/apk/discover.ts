@@ -12,31 +12,32 @@ export function discoverNames(roots: readonly Name[]): void {
     if (state.seen) return
     state.seen = true
     found.push(name)
-    state.real = providers.every((provider) => provider.package.name === name)
+    const own = providers.filter((provider) => provider.package.name === name).length
+    state.kind = own === providers.length ? 'real' : own > 0 ? 'mixed' : 'virtual'
     state.noTriggerable = true
-    // one that leads back to itself finds 0 there
-    let depth = 0
+    const opened: Package[] = []
     for (const { package: pkg } of providers) {
-      const opened = !pkg.state.seen
-      if (opened) openPackage(pkg)
-      for (const need of pkg.depends) {
-        visit(need.name)
-        depth = Math.max(depth, need.name.state.depth + 1)
+      if (!pkg.state.seen) {
+        openPackage(pkg)
+        opened.push(pkg)
+        for (const need of pkg.depends) {
+          visit(need.name)
+          pkg.state.depth = Math.max(pkg.state.depth, need.name.state.depth + 1)
+        }
       }
+      // one that leads back to a name or package that is being looked up finds how deep that is as yet
+      state.depth = Math.max(state.depth, pkg.state.depth)
       state.noTriggerable &&= pkg.state.untriggerable
-      if (!opened) continue
-      visit(pkg.name)
-      visitTriggers(pkg.name)
-      for (const provision of pkg.provides) {
-        // a name that is being looked up already is not asked again who comes with it, as in apk
-        if (provision.name === name) continue
-        visit(provision.name)
-        visitTriggers(provision.name)
-      }
     }
-    state.depth = depth
+    opened.forEach(visitCompanions)
+  }
+  const visitCompanions = (pkg: Package): void => {
+    visitTriggers(pkg.name)
+    // a name that was looked up already is not asked again who comes with it, as in apk
+    for (const { name } of pkg.provides) if (!name.state.seen) visitTriggers(name)
   }
   const visitTriggers = (name: Name): void => {
+    name.state.atHand = true
     for (const triggered of name.triggers)
       if (!triggered.state.seen && triggered.providers.some(isPossible)) visit(triggered)
   }
@@ -48,7 +49,9 @@ export function discoverNames(roots: readonly Name[]): void {
 function isPossible({ package: pkg }: { readonly package: Package }): boolean {
   return (
     pkg.installIf.length > 0 &&
-    pkg.installIf.every((need) => need.dependency.conflict || need.name.state.seen)
+    pkg.installIf.every(
+      ({ dependency, name }) => dependency.conflict || name.state.seen || name.state.atHand,
+    )
   )
 }
 

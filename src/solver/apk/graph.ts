@@ -51,6 +51,8 @@ interface Provision {
 /** What the solver comes to know of a package. */
 export interface PackageState {
   seen: boolean
+  /** how long the longest chain of needs below it is */
+  depth: number
   /** can still be chosen */
   selectable: boolean
   /** demands on its names it does not meet */
@@ -66,7 +68,7 @@ export interface PackageState {
   untriggerable: boolean
   /** takes part in the merging of needs that goes on */
   merging: boolean
-  /** a need it shares with all that could stand for it was handed down */
+  /** a need that all that could stand for it share was handed down to it, and its name not looked at since */
   merged: boolean
   ordered: boolean
   /** why it fell, the first reason */
@@ -83,8 +85,10 @@ export type Fallen =
 /** What the solver comes to know of a name. */
 export interface NameState {
   seen: boolean
-  /** nothing but packages of that name has it */
-  real: boolean
+  /** found with a package that has it, if perhaps not looked up */
+  atHand: boolean
+  /** who has it: packages of that name alone, others as well, others alone */
+  kind: 'real' | 'mixed' | 'virtual'
   /** how long the longest chain of needs below it is */
   depth: number
   /** asked for by itself on the command line */
@@ -93,6 +97,8 @@ export interface NameState {
   demands: number
   settled: boolean
   chosen: Provider | undefined
+  /** everybody who may need it is settled and it leaves no choice: it is next */
+  urgent: boolean
   recheckNeeds: boolean
   recheckTriggers: boolean
   hasTriggered: boolean
@@ -203,12 +209,14 @@ function bitOf(tagBits: Map<string, number>, tag: string): number {
 function freshName(): NameState {
   return {
     seen: false,
-    real: false,
+    atHand: false,
+    kind: 'real',
     depth: 0,
     asked: false,
     demands: 0,
     settled: false,
     chosen: undefined,
+    urgent: false,
     recheckNeeds: false,
     recheckTriggers: false,
     hasTriggered: false,
@@ -223,6 +231,7 @@ function freshName(): NameState {
 function freshPackage(): PackageState {
   return {
     seen: false,
+    depth: 0,
     selectable: true,
     conflicts: 0,
     allowedTags: untagged,

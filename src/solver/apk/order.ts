@@ -52,9 +52,7 @@ export function orderPackages(world: readonly Need[]): Ordered {
     const pkg = name.state.chosen?.package
     if (pkg === undefined || !name.state.seen || pkg.state.ordered) return
     const ready = pkg.installIf.every(
-      (need) =>
-        (need.dependency.conflict || need.name.state.ordered) &&
-        meets(need, need.name.state.chosen),
+      (need) => need.name.state.ordered && meets(need, need.name.state.chosen),
     )
     if (!ready) return
     triggered.add(pkg)

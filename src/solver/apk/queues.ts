@@ -1,4 +1,4 @@
-import type { Name } from './graph.ts'
+import type { Name, NameState } from './graph.ts'
 
 /** Names whose providers must be looked at again, in turn, and names that wait to be settled. */
 export interface Queues {
@@ -49,15 +49,18 @@ export function createQueues(): Queues {
   }
 }
 
+const kinds: Readonly<Record<NameState['kind'], number>> = { virtual: 0, mixed: 1, real: 2 }
+
 /**
- * Positive when `a` is settled before `b`: what is asked for, what only packages of that name have, what has
- * the longer chain of needs below it, what is wanted and not only triggered. Of two alike it is the one that
- * came to wait later.
+ * Positive when `a` is settled before `b`: what is urgent, what is asked for, what packages of that name have,
+ * what has the longer chain of needs below it, what is wanted and not only triggered. Of two alike, as all
+ * that are urgent are, it is the one that came to wait later.
  */
 function compare({ state: a }: Name, { state: b }: Name): number {
+  if (a.urgent || b.urgent) return Number(a.urgent) - Number(b.urgent)
   return (
     Number(a.asked) - Number(b.asked) ||
-    Number(a.real) - Number(b.real) ||
+    kinds[a.kind] - kinds[b.kind] ||
     a.depth - b.depth ||
     Number(a.demands > 0) - Number(b.demands > 0)
   )

@@ -56,11 +56,6 @@ function demand(solver: Solver, by: Package | undefined, need: Need): void {
 function firstDemand({ queues }: Solver, name: Name): void {
   queues.wait(name)
   queues.soil(name)
-  // what is asked for by its own name may stand for what it provides without a version, too
-  for (const { package: pkg } of name.providers) {
-    if (pkg.name !== name) continue
-    for (const provision of pkg.provides) queues.soil(provision.name)
-  }
 }
 
 /** A pin of the world counts for the package and is passed on, as a permission, to what it needs. */
@@ -76,7 +71,8 @@ function allowTags({ graph }: Solver, pkg: Package, by: Package | undefined, nee
 }
 
 function disqualify(solver: Solver, pkg: Package, fallen: Fallen): void {
-  if (!pkg.state.selectable) return
+  // apk looks again at who comes with what a choice rules out, also where that was out before
+  if (!pkg.state.selectable && fallen.kind !== 'chosen') return
   pkg.state.selectable = false
   pkg.state.fallen ??= fallen
   recheckDependents(solver, pkg.name)
@@ -131,6 +127,7 @@ function reconsider(solver: Solver, name: Name): void {
   for (const provider of name.providers) {
     const pkg = provider.package
     pkg.state.merging = false
+    pkg.state.merged = false
     if (recheckNeeds && pkg.state.selectable) {
       const impossible = pkg.depends.find((need) => !isPossible(need))
       if (impossible !== undefined) disqualify(solver, pkg, { kind: 'need', need: impossible })
@@ -152,6 +149,10 @@ function reconsider(solver: Solver, name: Name): void {
   state.hasTriggered = hasTriggered
   state.noTriggerable = noTriggerable
   if (state.demands > 0) handDown(solver, name, options)
+  state.urgent =
+    state.demands > 0 &&
+    options.length <= 1 &&
+    state.dependents.every((dependent) => dependent.state.settled)
   solver.queues.wait(name)
 }
 

@@ -1,16 +1,22 @@
 import type { Outcome } from './builders.ts'
+import type { DockerfileCase } from './corpus.ts'
 import type { HistoryFact, ImageFacts, Listing } from './image-facts.ts'
 
 /** One thing that is not the same: where, and both sides. */
 export interface Difference {
-  /** `config Env`, `history 3`, `layer 2 etc/passwd`, `outcome`, `author` */
+  /** `config Env`, `history 3`, `layer 2 etc/passwd`, `time 2 etc/passwd` where all else is equal, `outcome`, `author` */
   readonly where: string
   readonly peer: string
   readonly own: string
 }
 
-/** How the peer words history. */
+/** How a builder words history: the classic one and buildah as the commands they ran. */
 type Style = 'buildkit' | 'classic'
+
+/** The style of a builder's images of a case. */
+export function styleOf(builder: string, one: DockerfileCase): Style {
+  return builder === 'classic' || one.only === 'labs' ? 'classic' : 'buildkit'
+}
 
 /**
  * All that differs between what two builders made of one Dockerfile. Left aside is how each words failures, and
@@ -54,8 +60,11 @@ function compareImages(
       same(`layer ${at}`, left[at] && 'there', right[at] && 'there')
       continue
     }
-    for (const name of new Set([...Object.keys(left[at]!), ...Object.keys(right[at]!)]))
-      same(`layer ${at} ${name}`, left[at]![name], right[at]![name])
+    for (const name of new Set([...Object.keys(left[at]!), ...Object.keys(right[at]!)])) {
+      const [a, b] = [left[at]![name], right[at]![name]]
+      const isTime = a !== b && timeless(a) === timeless(b)
+      same(isTime ? `time ${at} ${name}` : `layer ${at} ${name}`, a, b)
+    }
   }
   return found
 }
@@ -90,9 +99,9 @@ function step({ createdBy, empty }: HistoryFact, style: Style): string {
 }
 
 /** BuildKit lists the ports of an EXPOSE in the order of a hash table, another one at every run. */
-function withSortedPorts(text: string): string {
-  const [, ports] = /^EXPOSE \[(.*)\]$/.exec(text) ?? []
-  return ports === undefined ? text : `EXPOSE [${ports.split(' ').toSorted().join(' ')}]`
+function withSortedPorts(entry: string): string {
+  const [, ports] = /^EXPOSE \[(.*)\]$/.exec(entry) ?? []
+  return ports === undefined ? entry : `EXPOSE [${ports.split(' ').toSorted().join(' ')}]`
 }
 
 /** What each layer changes in what the layers below it are. */

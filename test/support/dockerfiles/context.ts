@@ -14,14 +14,13 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { epoch } from '../layer.ts'
 import type { DockerfileCase } from './corpus.ts'
-import { fixtures } from './fixtures.ts'
+import { contextTime, fixtures } from './fixtures.ts'
 import { makeRepository, serveRepository } from './git-server.ts'
 
 /**
- * Writes the context of a case as a directory. Everything in it was last changed at the fixtures' time,
- * so that what a build keeps of it can be told from what it makes. `@URL@` in a file becomes `url`.
+ * Writes the context of a case as a directory. All of it was last changed at `contextTime`, so that what a build
+ * keeps of it can be told from what it makes. `@URL@` in a file becomes `url`.
  */
 export function writeContext(one: DockerfileCase, directory: string, url: string): void {
   mkdirSync(directory, { recursive: true })
@@ -63,7 +62,7 @@ export async function startFileServer(): Promise<AsyncDisposable & { readonly ur
     '/a.tar.gz': fixture('tar.gz'),
     '/': Buffer.from('index\n'),
   }
-  const modified = new Date(epoch * 1000).toUTCString()
+  const modified = new Date(contextTime * 1000).toUTCString()
   const home = mkdtempSync(path.join(tmpdir(), 'served-'))
   makeRepository(home)
   const server = createServer((request, response) => {
@@ -94,7 +93,7 @@ function setTimes(directory: string): void {
   for (const entry of readdirSync(directory, { withFileTypes: true })) {
     const at = path.join(directory, entry.name)
     if (entry.isDirectory()) setTimes(at)
-    else lutimesSync(at, epoch, epoch)
+    else lutimesSync(at, contextTime, contextTime)
   }
-  lutimesSync(directory, epoch, epoch)
+  lutimesSync(directory, contextTime, contextTime)
 }

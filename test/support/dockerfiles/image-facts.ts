@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import { gunzipSync } from 'node:zlib'
 import { treePath } from '../../../src/archive/path.ts'
 import { readTar, type TarMember } from '../../../src/archive/tar-read.ts'
-import { epoch } from '../layer.ts'
+import { contextTime } from './fixtures.ts'
 
 /** What can be compared of an image, whoever made it. */
 export interface ImageFacts {
@@ -24,7 +24,7 @@ export interface HistoryFact {
 
 /**
  * What a layer has by path: `file 0644 0:0 5 3f2a… kept`, `whiteout`, `symlink 0:0 -> target`. `kept` is the
- * modification time of the fixtures. Of hard links to one file the first by name is the file.
+ * modification time of what stands in a context. Of hard links to one file the first by name is the file.
  */
 export type Listing = Readonly<Record<string, string>>
 
@@ -185,6 +185,6 @@ async function describe(member: TarMember, at: string): Promise<string> {
     parts.push(`${member.major},${member.minor}`)
   for (const [key, value] of [...(member.xattrs ?? [])].toSorted())
     parts.push(`${key}=${Buffer.from(value).toString('hex')}`)
-  if (member.mtime === epoch) parts.push('kept')
+  if (member.mtime === contextTime) parts.push('kept')
   return parts.join(' ')
 }

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { Outcome } from './builders.ts'
+import type { Builder, Outcome } from './builders.ts'
 
 const file = fileURLToPath(new URL('../../corpus/recorded.json', import.meta.url))
 
@@ -10,6 +10,16 @@ const file = fileURLToPath(new URL('../../corpus/recorded.json', import.meta.url
  */
 export function readRecords(): ReadonlyMap<string, Outcome> {
   return new Map(Object.entries(JSON.parse(readFileSync(file, 'utf8')) as Record<string, Outcome>))
+}
+
+/** A builder that only remembers. */
+export function recordedBuilder(): Builder {
+  const records = readRecords()
+  return {
+    name: 'recorded',
+    knows: ({ name }) => records.has(name),
+    build: ({ name }) => Promise.resolve(records.get(name)!),
+  }
 }
 
 /** Adds to them, one case a line, of failures only that they are; those of none of `cases` go. */
