@@ -106,8 +106,17 @@ export async function builtImage(
   stages: Stages,
   store: Store,
 ): Promise<StoredImage> {
-  const { recipe } = await loadRecipe(name, { cwd: from })
-  const wanted = { recipe, params: {}, platform, skip: [], outputs: [], names: [] } as const
+  const { recipe, path: module } = await loadRecipe(name, { cwd: from })
+  const directory = path.dirname(module)
+  const wanted = {
+    recipe,
+    directory,
+    params: {},
+    platform,
+    skip: [],
+    outputs: [],
+    names: [],
+  } as const
   const { digest } = await stages.build({ ...wanted, compression: 'gzip', noCache: false }, deps)
   return imageByDigest(digest, platform, { store })
 }

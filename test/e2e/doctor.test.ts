@@ -92,10 +92,10 @@ describe.skipIf(!available)('plinth doctor', () => {
     const script = 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"'
     const { code, able, of } = await doctor(
       [
-        ...['setpriv', `--reuid=${user}`, `--regid=${user}`, '--init-groups', '--'],
-        ...['unshare', '--map-root-user', 'sh', '-c', script, 'sh'],
-        ...['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--'],
-      ],
+        ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--init-groups', '--'],
+        ['unshare', '--map-root-user', 'sh', '-c', script, 'sh'],
+        ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--'],
+      ].flat(),
       user,
     )
     expect({ code, able }).toEqual({ code: 1, able: false })

@@ -54,11 +54,11 @@ describe.skipIf(!available)('a tar, imported and run', () => {
     writeFileSync(path.join(home, 'rootfs.tar'), tar)
     dockerd = await startDockerd()
     const args = [...changes.flatMap((change) => ['--change', change]), '--platform', 'linux/amd64']
-    const imported = await plinth([
-      ...['import', '--store', store(), path.join(home, 'rootfs.tar'), 'tried:1', ...args],
-      ...['-o', path.join(home, 'image.tar')],
-    ])
-    expect(imported).toMatchObject({ code: 0 })
+    const output = ['-o', path.join(home, 'image.tar'), '--store', store()]
+    const imported = await plinth(
+      ['import', path.join(home, 'rootfs.tar'), 'tried:1', ...output].concat(args),
+    )
+    if (imported.code !== 0) throw new Error(imported.stderr)
     await dockerd.docker('import', ...args, path.join(home, 'rootfs.tar'), 'docker:1')
     await dockerd.docker('load', '-i', path.join(home, 'image.tar'))
   }, 120_000)
@@ -109,20 +109,8 @@ describe.skipIf(!available)('a tar, imported and run', () => {
 `,
       stderr: '',
     })
-    const theirs = await dockerd.docker(
-      ...[
-        'run',
-        '--rm',
-        '--network',
-        'none',
-        '--hostname',
-        'h',
-        'docker:1',
-        'sh',
-        '-c',
-        'id; pwd; env',
-      ],
-    )
+    const argv = ['--rm', '--network', 'none', '--hostname', 'h', 'docker:1', 'sh', '-c']
+    const theirs = await dockerd.docker('run', ...argv, 'id; pwd; env')
     const ours = await run('--hostname', 'h', 'tried:1', 'sh', '-c', 'id; pwd; env')
     const lines = (text: string): string[] => text.trim().split('\n').toSorted()
     expect(lines(ours.stdout)).toEqual(lines(theirs))
@@ -150,11 +138,31 @@ describe.skipIf(!available)('a tar, imported and run', () => {
     const here = path.join(home, 'here')
     mkdirSync(here)
     writeFileSync(path.join(here, 'f'), 'content')
-    const ended = await run(
-      ...['-u', '0:50', '-w', '/tmp/new', '-e', 'A=c', '-e', 'HOME', '--entrypoint', '/bin/sh'],
-      ...['-v', `${here}:/m`, '-v', `${here}/f:/one:ro`, '--network', 'none', 'tried:1', '-c'],
-      'id -u; id -g; pwd; echo $A $HOME; cat /m/f /one; echo; echo new >/m/g; (echo x >/one) 2>/dev/null || echo ro',
-    )
+    const who = [
+      '-u',
+      '0:50',
+      '-w',
+      '/tmp/new',
+      '-e',
+      'A=c',
+      '-e',
+      'HOME',
+      '--entrypoint',
+      '/bin/sh',
+    ]
+    const where = [
+      '-v',
+      `${here}:/m`,
+      '-v',
+      `${here}/f:/one:ro`,
+      '--network',
+      'none',
+      'tried:1',
+      '-c',
+    ]
+    const script =
+      'id -u; id -g; pwd; echo $A $HOME; cat /m/f /one; echo; echo new >/m/g; (echo x >/one) 2>/dev/null || echo ro'
+    const ended = await run(...who, ...where, script)
     expect(ended.stdout).toBe(`0\n50\n/tmp/new\nc ${process.env['HOME']}\ncontentcontent\nro\n`)
     expect(readFileSync(path.join(here, 'g'), 'utf8')).toBe('new\n')
   })
