@@ -16,6 +16,7 @@ const peers = {
   dockerd: 'docker.io',
   docker: 'docker-cli',
   faketime: 'faketime',
+  git: 'git',
   gpg: 'gnupg',
   gpgv: 'gpgv',
   mmdebstrap: 'mmdebstrap',

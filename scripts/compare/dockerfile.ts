@@ -16,7 +16,11 @@ import { compareOutcomes, styleOf } from '../../test/support/dockerfiles/compare
 import { readCorpus, type DockerfileCase } from '../../test/support/dockerfiles/corpus.ts'
 import { splitDifferences, unusedRules } from '../../test/support/dockerfiles/deliberate.ts'
 import type { Listing } from '../../test/support/dockerfiles/image-facts.ts'
-import { recordedBuilder, writeRecords } from '../../test/support/dockerfiles/records.ts'
+import {
+  readRecords,
+  recordedBuilder,
+  writeRecords,
+} from '../../test/support/dockerfiles/records.ts'
 import { runProcess } from '../../test/support/plinth.ts'
 import {
   buildCases,
@@ -134,6 +138,7 @@ async function openBuilders(
 class Tally {
   readonly recent = new Map<string, Outcome>()
   readonly #base: Listing
+  readonly #records = readRecords()
   readonly #counts = new Map<string, { cases: number; equal: number; deliberate: number }>()
   #failed = 0
 
@@ -146,10 +151,12 @@ class Tally {
     const recent = outcomes.get(one.only === 'labs' ? 'labs' : 'recent')
     if (recent) this.recent.set(one.name, recent)
     if (own === undefined) return
+    const record = this.#records.get(one.name)
+    const today = record && compareOutcomes(record, own, this.#base, styleOf('recorded', one))
     for (const [name, peer] of outcomes) {
       if (name === options.own) continue
       const differences = compareOutcomes(peer, own, this.#base, styleOf(name, one))
-      const { deliberate, others } = splitDifferences(one.name, name, differences)
+      const { deliberate, others } = splitDifferences(one.name, name, differences, today)
       const counts = this.#counts.get(name) ?? { cases: 0, equal: 0, deliberate: 0 }
       counts.cases++
       if (differences.length === 0) counts.equal++

@@ -14,7 +14,7 @@ export type DockerfilePart = Omit<
 
 /**
  * Whether `plinth build NAME` means a Dockerfile: `-f` is given, it is a directory's path, a Dockerfile's, or `-`.
- * Anything else is a recipe; so is a bare word, which names a bundled one.
+ * Anything else is a recipe; so is a directory called like a bundled one, unless written `./debian`.
  */
 export async function meansDockerfile(
   name: string,
@@ -24,8 +24,10 @@ export async function meansDockerfile(
   if (options.file !== undefined || name === '-') return true
   if (/\.[cm]?[jt]s$/.test(name)) return false
   if (/(^|[/.])(dockerfile|containerfile)(\.|$)/i.test(name)) return true
-  if (/^[a-z0-9][a-z0-9_-]*$/.test(name)) return false
-  return (await stat(path.resolve(cwd, name)).catch(() => undefined))?.isDirectory() ?? false
+  const found = await stat(path.resolve(cwd, name)).catch(() => undefined)
+  if (!found?.isDirectory()) return false
+  const { isBundled } = await import('../recipe/load.ts')
+  return !isBundled(name)
 }
 
 /** Reads a Dockerfile, its ignore file and the options that belong to it. Throws `USAGE` and `IO`. */

@@ -23,6 +23,7 @@ const own = path.extname(fileURLToPath(import.meta.url))
 const bundledDirectory = fileURLToPath(
   new URL(own === '.ts' ? '../../recipes/' : '../recipes/', import.meta.url),
 )
+const bareWord = /^[a-z0-9][a-z0-9_-]*$/
 const moduleExtensions = ['.ts', '.mts', '.js', '.mjs']
 
 /**
@@ -35,7 +36,7 @@ export async function loadRecipe(
   name: string,
   deps: { readonly cwd: string },
 ): Promise<LoadedRecipe> {
-  const bundled = /^[a-z0-9][a-z0-9_-]*$/.test(name)
+  const bundled = bareWord.test(name)
   const file = bundled ? path.join(bundledDirectory, name + own) : path.resolve(deps.cwd, name)
   if (bundled) await expectBundled(name, file, deps.cwd)
   else await expectModule(name, file)
@@ -72,6 +73,11 @@ export async function bundledRecipes(): Promise<readonly string[]> {
     .filter((file) => file.endsWith(own) && !file.endsWith('.d.ts'))
     .map((file) => file.slice(0, -own.length))
     .toSorted()
+}
+
+/** Whether a recipe of that name comes with plinth. */
+export function isBundled(name: string): boolean {
+  return bareWord.test(name) && existsSync(path.join(bundledDirectory, name + own))
 }
 
 async function expectBundled(name: string, file: string, cwd: string): Promise<void> {

@@ -20,14 +20,23 @@ import {
 import { needs } from '../support/needs.ts'
 import { builtPlinth } from '../support/plinth.ts'
 
-const programs = ['linux', 'root', 'user-namespaces', 'busybox', 'bzip2', 'xz', 'zstd'] as const
+const programs = [
+  'linux',
+  'root',
+  'user-namespaces',
+  'busybox',
+  'bzip2',
+  'git',
+  'xz',
+  'zstd',
+] as const
 const corpus = readCorpus()
+const records = readRecords()
 
 /** Every n-th case, which is one of every sort. */
 const sample = corpus.filter((one, at) => at % 6 === 0 && ['all', 'buildkit'].includes(one.only))
 
 describe.skipIf(!needs(...programs).available)('Dockerfiles, built by plinth', () => {
-  const records = readRecords()
   const outcomes = new Map<string, Outcome>()
   let base: CorpusBase
   beforeAll(async () => {
@@ -101,5 +110,7 @@ function unexpected(
   base: CorpusBase,
 ): readonly object[] {
   const differences = compareOutcomes(peer, own, base.image.tree, styleOf(builder, one))
-  return splitDifferences(one.name, builder, differences).others
+  const record = records.get(one.name)
+  const today = record && compareOutcomes(record, own, base.image.tree, styleOf('recorded', one))
+  return splitDifferences(one.name, builder, differences, today).others
 }

@@ -126,7 +126,7 @@ describe.skipIf(!available)('the Dockerfiles that people meet first', () => {
   const build = async (name: string, options: RunOptions = {}, ...more: readonly string[]) =>
     digestOf(
       await here.plinth(
-        ['build', name, '-t', name, ...proxy, '--progress', 'plain', ...more],
+        ['build', `./${name}`, '-t', name, ...proxy, '--progress', 'plain', ...more],
         options,
       ),
     )
@@ -276,7 +276,17 @@ describe.skipIf(!alpine.available)('FROM alpine, apk add, CMD', { timeout: 120_0
   }, 60_000)
 
   test('works under plinth run and in Docker, and is the same for every user', async () => {
-    const args = ['build', 'app', '-t', 'app', '--progress', 'plain', '--no-cache', '-o', 'app.tar']
+    const args = [
+      'build',
+      './app',
+      '-t',
+      'app',
+      '--progress',
+      'plain',
+      '--no-cache',
+      '-o',
+      'app.tar',
+    ]
     const digest = digestOf(await here.plinth(args))
     const run = await here.plinth(['run', 'app', 'friend'])
     expect([run.code, run.stdout]).toEqual([0, 'greetings, friend\ninstalled\n'])

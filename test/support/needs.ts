@@ -16,6 +16,7 @@ const commands = {
   dpkg: 'dpkg',
   'dpkg-deb': 'dpkg',
   faketime: 'faketime',
+  git: 'git',
   gpg: 'gnupg',
   gpgv: 'gpgv',
   mmdebstrap: 'mmdebstrap',

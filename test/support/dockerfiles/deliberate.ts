@@ -143,12 +143,21 @@ const rules: readonly Rule[] = [
 
 const used = new Set<Rule>()
 
-/** Parts the differences of a case with a builder in those the table has and others. */
+/**
+ * Parts the differences of a case with a builder in deliberate ones and others. Deliberate is what the table has,
+ * and what an older builder does otherwise than today's BuildKit where plinth does as that does: `today` are the
+ * differences with it, when there is a record of it.
+ */
 export function splitDifferences(
   name: string,
   builder: string,
   differences: readonly Difference[],
+  today: readonly Difference[] | undefined,
 ): { readonly deliberate: readonly Difference[]; readonly others: readonly Difference[] } {
+  const isOlder = today !== undefined && (builder === 'classic' || builder === 'buildkit')
+  const hasChanged = ({ where }: Difference): boolean =>
+    isOlder &&
+    today.every((difference) => difference.where !== where && difference.where !== 'outcome')
   const ruleOf = ({ where }: Difference): Rule | undefined =>
     rules.find(
       (rule) => rule.builders.includes(builder) && rule.cases.test(name) && rule.where.test(where),
@@ -156,7 +165,7 @@ export function splitDifferences(
   const deliberate = differences.filter((difference) => {
     const rule = ruleOf(difference)
     if (rule) used.add(rule)
-    return rule !== undefined
+    return rule !== undefined || hasChanged(difference)
   })
   return { deliberate, others: differences.filter((one) => !deliberate.includes(one)) }
 }
