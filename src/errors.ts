@@ -60,6 +60,8 @@ export const exitCodes = {
   // running
   RUN_FAILED: 1,
   SCRIPT_FAILED: 1,
+  // as shells and engines say it
+  PROGRAM_NOT_FOUND: 127,
   EXECUTOR_UNAVAILABLE: 71,
   NAMESPACE_UNAVAILABLE: 71,
   SUBIDS_MISSING: 71,

@@ -122,10 +122,20 @@ export interface RunRequest {
   readonly mounts?: readonly Mount[] | undefined
   /** `insecure`: with all capabilities plinth itself has; default `sandbox` */
   readonly security?: 'sandbox' | 'insecure' | undefined
-  /** the caller's own terminal or streams instead of `onLine` and `stdin`; `tty` gives it a terminal of its own */
-  readonly interactive?: { readonly tty: boolean } | undefined
+  /** instead of `onLine` and `stdin` */
+  readonly interactive?: Interactive | undefined
   /** every line it writes, as it comes */
   readonly onLine?: ((stream: 'stdout' | 'stderr', line: string) => void) | undefined
+}
+
+/** A process on the caller's own streams. */
+export interface Interactive {
+  /** it stays on the caller's terminal, where Ctrl-C reaches it by itself */
+  readonly tty: boolean
+  /** `false`: it reads nothing; default: what the caller would read */
+  readonly stdin?: boolean | undefined
+  /** called when it runs, with what sends it a signal of the caller's machine */
+  readonly onStart?: ((send: (signal: NodeJS.Signals) => void) => void) | undefined
 }
 
 export interface ExitStatus {

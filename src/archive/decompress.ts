@@ -27,6 +27,21 @@ export function compressionOf(extension: string, archive: string): Compression {
   )
 }
 
+/** The compression that a file's first bytes tell (its "magic"); what begins like none of them is taken as it is. */
+export function sniffCompression(start: Uint8Array): Compression {
+  const known = Object.entries(magic) as [Exclude<Compression, 'none'>, readonly number[]][]
+  const found = known.find(([, bytes]) => bytes.every((byte, i) => start[i] === byte))
+  return found?.[0] ?? 'none'
+}
+
+/** RFC 1952; the file formats of xz, Zstandard (RFC 8878) and bzip2 */
+const magic = {
+  gzip: [0x1f, 0x8b, 0x08],
+  xz: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00],
+  zstd: [0x28, 0xb5, 0x2f, 0xfd],
+  bzip2: [0x42, 0x5a, 0x68],
+} as const
+
 /** How much output a source may give. */
 export interface DecompressLimit {
   /** what is being read, for messages */

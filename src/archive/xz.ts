@@ -53,6 +53,12 @@ export async function* unxz(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<U
   }
 }
 
+/** Whether liblzma's binding is there; xz is read without it, too, but slower. */
+export function isXzNative(): boolean {
+  native ??= load()
+  return native !== 'missing'
+}
+
 /** Whether `error` means that a stream asks for more memory than allowed. */
 export function isXzMemoryError(error: unknown): boolean {
   return error instanceof XzError

@@ -2,15 +2,24 @@ import { exitCodes, PlinthError } from '../errors.ts'
 
 /** The part of `process` that is needed, so that a test can be one. */
 export interface SignalSource {
-  on(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP', listener: (signal: string) => void): unknown
+  on(signal: Forwarded, listener: (signal: Forwarded) => void): unknown
+  off(signal: Forwarded, listener: (signal: Forwarded) => void): unknown
   exit(code: number): void
 }
+
+/** What a program started by plinth can be sent through it. */
+export type Forwarded = (typeof stopping)[number] | (typeof others)[number]
+
+const stopping = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+const others = ['SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
 
 /** What follows a person's wish to stop. */
 export interface Interruptible {
   /** aborted by the first signal; its reason is `INTERRUPTED` */
   readonly signal: AbortSignal
   readonly onForcedExit: (restore: () => void) => void
+  /** From now on signals mean somebody else: `listener` gets them, until the returned function is called. */
+  readonly forward: (listener: (signal: Forwarded) => void) => () => void
 }
 
 /**
@@ -20,8 +29,13 @@ export interface Interruptible {
 export function interruptible(source: SignalSource): Interruptible {
   const controller = new AbortController()
   const restores: (() => void)[] = []
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  let forwarding: ((signal: Forwarded) => void) | undefined
+  for (const name of stopping) {
     source.on(name, () => {
+      if (forwarding !== undefined) {
+        forwarding(name)
+        return
+      }
       if (!controller.signal.aborted) {
         controller.abort(
           new PlinthError('INTERRUPTED', `interrupted by ${name}`, {
@@ -34,5 +48,17 @@ export function interruptible(source: SignalSource): Interruptible {
       source.exit(exitCodes.INTERRUPTED)
     })
   }
-  return { signal: controller.signal, onForcedExit: (restore) => restores.push(restore) }
+  return {
+    signal: controller.signal,
+    onForcedExit: (restore) => restores.push(restore),
+    forward(listener) {
+      forwarding = listener
+      // otherwise these keep what the system does on them
+      for (const name of others) source.on(name, listener)
+      return () => {
+        forwarding = undefined
+        for (const name of others) source.off(name, listener)
+      }
+    },
+  }
 }

@@ -19,6 +19,7 @@ if (argv[0] === '--version' || argv[0] === '-V') {
     io: realIo(),
     signal: interrupt.signal,
     onForcedExit: (restore) => interrupt.onForcedExit(restore),
+    forward: (listener) => interrupt.forward(listener),
     stages: async () => (await import('./pipeline.ts')).stages,
   })
   // idle connections and timers must not keep a finished command alive

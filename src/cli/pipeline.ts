@@ -19,6 +19,15 @@ export const stages: Stages = {
     const { image, digest, cached } = await buildRecipe({ ...request, base }, tools, deps)
     return { digest, size: sizeOf(image), cached }
   },
+  async run(request, deps) {
+    const { builtImage, runStage } = await import('./run-stage.ts')
+    const tools = await openTools(deps)
+    return runStage(request, tools, (name) => builtImage(name, request, deps, stages, tools.store))
+  },
+  async import(request, deps) {
+    const { importStage } = await import('./import-stage.ts')
+    return importStage(request, sourceDateEpoch(deps.env), await openTools(deps))
+  },
   async buildDockerfile(request, deps) {
     const tools = await openTools(deps)
     const { buildDockerfile } = await import('../pipeline/dockerfile.ts')

@@ -1,7 +1,15 @@
 import { Argument, Command, CommanderError, Option } from 'commander'
 import { PlinthError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
-import type { BuildOptions, CommandContext, RecipeOptions } from './command.ts'
+import type {
+  Answer,
+  BuildOptions,
+  CommandContext,
+  DoctorOptions,
+  ImportOptions,
+  RecipeOptions,
+  RunOptions,
+} from './command.ts'
 import { progressModes, type ProgressMode } from './render/renderer.ts'
 
 /** A command line that was understood. */
@@ -9,7 +17,7 @@ export interface Invocation {
   /** how failures are told, too */
   readonly progress: ProgressMode
   /** Does it; resolves with what belongs on stdout. */
-  run(context: CommandContext): Promise<string>
+  run(context: CommandContext): Promise<Answer>
 }
 
 /**
@@ -49,6 +57,7 @@ function commands(choose: (progress: ProgressMode, run: Invocation['run']) => vo
     .helpOption('-h, --help', 'explain')
     .option('-V, --version', 'print the version')
     .showHelpAfterError(false)
+    .enablePositionalOptions()
     .addHelpText(
       'after',
       `
@@ -62,7 +71,7 @@ Examples:
 
 A RECIPE is the path of a module or a bundled name (plinth recipes).`,
     )
-  recipeCommand(program, 'build', 'build an image from a recipe or a Dockerfile', {
+  const images = recipeCommand(program, 'build', 'build an image from a recipe or a Dockerfile', {
     argument:
       'a recipe: the path of a module, or a bundled name; or a directory with a Dockerfile, or one',
   })
@@ -90,14 +99,7 @@ A RECIPE is the path of a module or a bundled name (plinth recipes).`,
     )
     .addOption(list('--label <name=value>', 'label the image (again for more)'))
     .optionsGroup('Options:')
-    .addOption(list('-t, --tag <name:tag>', 'name the image (again for more)'))
-    .addOption(
-      list(
-        '-o, --output <where>',
-        'write it: image.tar, layout/, type=rootfs|dir|oci,dest=… (again for more)',
-      ),
-    )
-    .option('--load', 'load it into Docker or Podman')
+  withOutputs(images)
     .option('--no-cache', 'do everything again, even if the result is known')
     .action((name: string, options: BuildOptions) => {
       choose(options.progress, async (context) => {
@@ -113,6 +115,80 @@ A RECIPE is the path of a module or a bundled name (plinth recipes).`,
       })
     },
   )
+  withOutputs(program.command('import'))
+    .description('make an image of a tar of a root filesystem, as docker import does')
+    .addArgument(new Argument('<tar>', 'a file, its address (https://…), or - for standard input'))
+    .addArgument(new Argument('[name]', 'what to name the image'))
+    .addOption(
+      list('-c, --change <instruction>', "how it starts: 'CMD bash', 'ENV A=b' (again for more)"),
+    )
+    .option('-m, --message <text>', "the comment in the image's history")
+    .option('--platform <os/arch>', "the tar's platform, if it is not this machine's")
+    .addOption(progressOption())
+    .option('--store <dir>', 'where layers are kept')
+    .option('--json', 'the result as JSON')
+    .addHelpText(
+      'after',
+      `
+The tar may be compressed by gzip, xz, bzip2 or zstd. The same files give the same digest: the image is as old as
+the youngest of them, or SOURCE_DATE_EPOCH, than which then nothing is younger.
+
+Examples:
+  plinth import rootfs.tar.xz my-base:1 --change 'CMD ["/bin/sh"]'
+  tar -C rootfs --numeric-owner -c . | plinth import - my-base:1`,
+    )
+    .action((tar: string, name: string | undefined, options: ImportOptions) => {
+      choose(options.progress, async (context) => {
+        const { importCommand } = await import('./commands/import.ts')
+        return importCommand(tar, name, options, context)
+      })
+    })
+  program
+    .command('run')
+    .description('run a program of an image, without any engine; what it changes is dropped')
+    .passThroughOptions()
+    .addArgument(
+      new Argument('<image>', 'a name or digest of the store, image.tar, layout/, or a recipe'),
+    )
+    .addArgument(
+      new Argument('[command...]', "in the place of the image's own, with its arguments"),
+    )
+    .option('-i, --interactive', 'pass standard input on')
+    .option('-t, --tty', 'give it the terminal (both are so on a terminal)')
+    .addOption(list('-e, --env <name[=value]>', 'set a variable, or pass one on (again for more)'))
+    .addOption(
+      list('-v, --volume <host:container[:ro]>', 'show it a folder or file of this machine'),
+    )
+    .option('-w, --workdir <dir>', 'where it starts')
+    .option('-u, --user <user[:group]>', 'who it is, by name or number')
+    .addOption(
+      new Option('--network <which>', "this machine's, or none")
+        .choices(['host', 'none'])
+        .default('host'),
+    )
+    .option('--entrypoint <program>', "in the place of the image's entrypoint; '' for none")
+    .option('--hostname <name>', 'what the machine is called inside')
+    .option('--rm', 'as always: nothing is kept')
+    .option('--platform <os/arch>', "another platform than this machine's")
+    .addOption(new Option('-p, --publish <ports>').hideHelp())
+    .addOption(progressOption())
+    .option('--store <dir>', 'where images are kept')
+    .addHelpText(
+      'after',
+      `
+The exit code is the program's; 128 and the signal's number when a signal ended it.
+
+Examples:
+  plinth run debian:trixie
+  plinth run image.tar ls -l /
+  plinth run -v .:/src:ro -w /src -e LANG my-base make test`,
+    )
+    .action((image: string, command: readonly string[], options: RunOptions) => {
+      choose(options.progress, async (context) => {
+        const { runCommand } = await import('./commands/run.ts')
+        return runCommand(image, command, options, context)
+      })
+    })
   program
     .command('recipes')
     .description('list the bundled recipes and their params')
@@ -121,6 +197,17 @@ A RECIPE is the path of a module or a bundled name (plinth recipes).`,
       choose('auto', async (context) => {
         const { recipes } = await import('./commands/recipes.ts')
         return recipes(options, context)
+      })
+    })
+  program
+    .command('doctor')
+    .description('try what building needs on this machine, and say how to get what is missing')
+    .option('--store <dir>', 'where packages and layers are kept')
+    .option('--json', 'as JSON')
+    .action((options: DoctorOptions) => {
+      choose('auto', async (context) => {
+        const { doctor } = await import('./commands/doctor.ts')
+        return doctor(options, context)
       })
     })
   program
@@ -153,13 +240,28 @@ function recipeCommand(
     .addOption(
       list('--skip <check>', 'leave a check out, by its name: check/valid-until (again for more)'),
     )
-    .addOption(
-      new Option('--progress <how>', 'how progress is shown')
-        .choices(progressModes)
-        .default('auto'),
-    )
+    .addOption(progressOption())
     .option('--store <dir>', 'where packages and layers are kept')
     .option('--json', 'the result as JSON')
+}
+
+/** Where a command's image goes. */
+function withOutputs(command: Command): Command {
+  return command
+    .addOption(list('-t, --tag <name:tag>', 'name the image (again for more)'))
+    .addOption(
+      list(
+        '-o, --output <where>',
+        'write it: image.tar, layout/, type=rootfs|dir|oci,dest=… (again for more)',
+      ),
+    )
+    .option('--load', 'load it into Docker or Podman')
+}
+
+function progressOption(): Option {
+  return new Option('--progress <how>', 'how progress is shown')
+    .choices(progressModes)
+    .default('auto')
 }
 
 function list(flags: string, description: string): Option {

@@ -11,8 +11,10 @@ export async function run(argv: readonly string[], context: CommandContext): Pro
   let invocation: Invocation | undefined
   try {
     invocation = await parseArguments(argv)
-    io.stdout.write(await invocation.run(context))
-    return 0
+    const answer = await invocation.run(context)
+    const { text, exitCode } = typeof answer === 'string' ? { text: answer, exitCode: 0 } : answer
+    io.stdout.write(text)
+    return exitCode
   } catch (error) {
     const failure = failureOf(error)
     if (invocation?.progress === 'json') {

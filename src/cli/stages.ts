@@ -2,7 +2,7 @@ import type { Digest } from '../digest.ts'
 import type { Emit } from '../events.ts'
 import type { Plan } from '../plan.ts'
 import type { Platform } from '../platform.ts'
-import type { Output } from '../ports.ts'
+import type { ExitStatus, Interactive, Mount, Output } from '../ports.ts'
 import type { Recipe } from '../recipe/recipe.ts'
 import type { SkippableCheck } from '../recipe/rootfs.ts'
 import type { Reference } from '../reference.ts'
@@ -48,6 +48,48 @@ export interface BuildRequest extends StageRequest {
   readonly noCache: boolean
 }
 
+/** Where the tar of an import comes from. */
+export type ImportSource =
+  | {
+      /** what people call it */
+      readonly name: string
+      readonly chunks: AsyncIterable<Uint8Array>
+      readonly size?: number | undefined
+    }
+  | { readonly url: string }
+
+export interface ImportRequest {
+  readonly source: ImportSource
+  readonly platform: Platform
+  /** instructions of a Dockerfile that change how the image starts */
+  readonly changes: readonly string[]
+  /** default what docker import writes */
+  readonly message?: string | undefined
+  readonly names: readonly Reference[]
+  readonly outputs: readonly Output[]
+  readonly compression: 'gzip' | 'none'
+}
+
+export interface RunRequest {
+  /** a name, a digest, a path or a recipe */
+  readonly image: string
+  readonly command: readonly string[]
+  readonly platform: Platform
+  /** the folder paths are relative to */
+  readonly from: string
+  readonly entrypoint: readonly string[] | undefined
+  /** `K=V` */
+  readonly env: readonly string[]
+  readonly workdir: string | undefined
+  readonly user: string | undefined
+  readonly hostname: string | undefined
+  readonly network: 'none' | 'host'
+  readonly mounts: readonly Mount[]
+  readonly interactive: Interactive
+  /** Called when everything is ready: from then on standard output and error are the program's. */
+  readonly onStart: () => void
+}
+
 /** A Dockerfile as the command line asks for it. */
 export interface DockerfileBuildRequest extends Pick<
   BuildRequest,
@@ -74,5 +116,7 @@ export interface DockerfileBuildRequest extends Pick<
 export interface Stages {
   plan(request: StageRequest, deps: StageDeps): Promise<Plan>
   build(request: BuildRequest, deps: StageDeps): Promise<BuildSummary>
+  run(request: RunRequest, deps: StageDeps): Promise<ExitStatus>
+  import(request: ImportRequest, deps: StageDeps): Promise<Omit<BuildSummary, 'cached'>>
   buildDockerfile(request: DockerfileBuildRequest, deps: StageDeps): Promise<BuildSummary>
 }

@@ -42,6 +42,15 @@ export function dockerLoad({ endpoints, tls }: DockerLoadOptions): Output {
   }
 }
 
+/** The address of the engine that would be used. Throws as `dockerLoad` does when there is none. */
+export async function findEngine(
+  { endpoints, tls }: DockerLoadOptions,
+  signal: AbortSignal,
+): Promise<string> {
+  const candidates = endpoints.map((address) => parseEndpoint(address, tls))
+  return (await firstThatAnswers(candidates, signal)).address
+}
+
 async function firstThatAnswers(
   candidates: readonly EngineEndpoint[],
   signal: AbortSignal,

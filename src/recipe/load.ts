@@ -61,6 +61,11 @@ export async function loadRecipe(
   }
 }
 
+/** Whether a name on a command line is the path of a module. */
+export function isModulePath(name: string): boolean {
+  return moduleExtensions.includes(path.extname(name))
+}
+
 /** The names of the recipes that come with plinth, sorted. */
 export async function bundledRecipes(): Promise<readonly string[]> {
   const files = await readdir(bundledDirectory)

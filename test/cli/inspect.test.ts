@@ -63,7 +63,13 @@ const stages = () => Promise.reject(new Error('no pipeline is needed'))
 async function inspect(...argv: readonly string[]) {
   const io = fakeIo({ cwd: folder })
   const signal = new AbortController().signal
-  const code = await run(['inspect', ...argv], { io, signal, onForcedExit() {}, stages })
+  const code = await run(['inspect', ...argv], {
+    io,
+    signal,
+    onForcedExit() {},
+    forward: () => () => {},
+    stages,
+  })
   return { code, stdout: io.stdout.text, stderr: io.stderr.text }
 }
 

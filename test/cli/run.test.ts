@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest'
-import { interruptible } from '../../src/cli/interrupt.ts'
+import { describe, expect, it, test } from 'vitest'
+import { interruptible, type Forwarded } from '../../src/cli/interrupt.ts'
 import { run } from '../../src/cli/run.ts'
 import type { BuildRequest, StageDeps, Stages } from '../../src/cli/stages.ts'
 import { engineOptions, storePath } from '../../src/cli/surroundings.ts'
@@ -31,6 +31,10 @@ const plan: Plan = {
   files: {},
 }
 
+const notAsked = (): never => {
+  throw new Error('nothing asked for this stage')
+}
+
 interface Ended {
   readonly io: FakeIo
   readonly code: number
@@ -47,6 +51,7 @@ async function plinth(
     io,
     signal: new AbortController().signal,
     onForcedExit() {},
+    forward: notAsked,
     stages: () =>
       Promise.resolve({
         plan: () => Promise.resolve(plan),
@@ -54,6 +59,8 @@ async function plinth(
           Object.assign(asked, { request, deps })
           return Promise.resolve({ digest: sha256(''), size: 5, cached: false })
         },
+        import: notAsked,
+        run: notAsked,
         buildDockerfile: () => Promise.reject(new Error('a recipe is no Dockerfile')),
         ...stages,
       }),
@@ -185,6 +192,7 @@ describe('plinth build', () => {
       io,
       signal: controller.signal,
       onForcedExit() {},
+      forward: notAsked,
       stages: () =>
         Promise.resolve({
           plan: () => Promise.resolve(plan),
@@ -192,6 +200,8 @@ describe('plinth build', () => {
             controller.abort(reason)
             throw new Error('premature close')
           },
+          import: notAsked,
+          run: notAsked,
           buildDockerfile: () => Promise.reject(new Error('a recipe is no Dockerfile')),
         }),
     })
@@ -236,11 +246,12 @@ describe('interruptible()', () => {
   it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     '%s aborts once, the second ends at once',
     (name) => {
-      const listeners = new Map<string, (signal: string) => void>()
+      const listeners = new Map<string, (signal: typeof name) => void>()
       const exits: number[] = []
       const done: string[] = []
       const { signal, onForcedExit } = interruptible({
         on: (signalName, listener) => listeners.set(signalName, listener),
+        off: (signalName) => listeners.delete(signalName),
         exit: (code) => exits.push(code),
       })
       onForcedExit(() => done.push('restored'))
@@ -251,6 +262,29 @@ describe('interruptible()', () => {
       expect({ exits, done }).toEqual({ exits: [130], done: ['restored'] })
     },
   )
+})
+
+test('forwarded signals stop nothing here, until they are no longer', () => {
+  const listeners = new Map<string, Set<(signal: Forwarded) => void>>()
+  const of = (name: string) => listeners.get(name) ?? new Set()
+  const exits: number[] = []
+  const { signal, forward } = interruptible({
+    on: (name, listener) => listeners.set(name, of(name).add(listener)),
+    off: (name, listener) => of(name).delete(listener),
+    exit: (code) => exits.push(code),
+  })
+  const send = (name: Forwarded): void => of(name).forEach((listener) => listener(name))
+  const got: string[] = []
+  const stop = forward((name) => got.push(name))
+  const all = ['SIGINT', 'SIGTERM', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
+  all.forEach(send)
+  expect(got).toEqual(all)
+  expect({ aborted: signal.aborted, exits }).toEqual({ aborted: false, exits: [] })
+  stop()
+  expect(of('SIGQUIT').size).toBe(0)
+  send('SIGINT')
+  expect(signal.aborted).toBe(true)
+  expect(got).toHaveLength(all.length)
 })
 
 describe('surroundings', () => {

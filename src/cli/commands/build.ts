@@ -1,13 +1,11 @@
-import process from 'node:process'
 import { PlinthError } from '../../errors.ts'
-import { dockerLoad } from '../../output/docker-load.ts'
-import { openOutput, parseOutput, type OutputSpec } from '../../output/spec.ts'
+import type { OutputSpec } from '../../output/spec.ts'
 import { familiarName, parseImageName } from '../../reference.ts'
 import type { Platform } from '../../platform.ts'
 import type { BuildOptions, CommandContext } from '../command.ts'
 import { meansDockerfile, readDockerfileRequest } from '../dockerfile-request.ts'
 import type { BuildRequest, BuildSummary, StageDeps, Stages } from '../stages.ts'
-import { engineOptions } from '../surroundings.ts'
+import { readOutputs } from './outputs.ts'
 import { withProgress } from './progress.ts'
 
 /** `plinth build`: prints the image's digest, or with `--json` what was made. */
@@ -17,18 +15,7 @@ export async function build(
   context: CommandContext,
 ): Promise<string> {
   const names = (options.tag ?? []).map(parseImageName)
-  const specs = (options.output ?? []).map(parseOutput)
-  const toStdout = specs.filter((spec) => spec.dest === '-')
-  if (toStdout.length > 1) {
-    throw new PlinthError('USAGE', 'standard output can take one output only')
-  }
-  if (toStdout.length === 1 && options.json === true) {
-    throw new PlinthError('USAGE', 'standard output cannot take both the image and --json')
-  }
-  const isPlain = options.load !== true && specs.length > 0 && specs.every(isUncompressed)
-  const compression = isPlain ? 'none' : 'gzip'
-  const outputs = specs.map((spec) => openOutput(spec, { stdout: process.stdout }))
-  if (options.load === true) outputs.push(dockerLoad(engineOptions(context.io)))
+  const { outputs, specs, compression, toStdout } = readOutputs(options, context)
   const wanted = { outputs, names, compression, noCache: !options.cache } as const
   const start = (await meansDockerfile(recipe, options, context.io))
     ? await dockerfileBuild(recipe, options, { ...wanted, compression: layersFor(specs) }, context)
@@ -36,7 +23,7 @@ export async function build(
   const built = await withProgress(options, context, async (deps) =>
     start.build(await context.stages(), deps),
   )
-  if (toStdout.length === 1) return ''
+  if (toStdout) return ''
   if (options.json !== true) return `${built.digest}\n`
   const result = {
     digest: built.digest,
@@ -100,9 +87,4 @@ async function dockerfileBuild(
 /** Whether some output takes an image's layers as they go over networks: an engine and the store do not. */
 function layersFor(specs: readonly OutputSpec[]): 'gzip' | 'none' {
   return specs.some(({ type }) => type === 'archive' || type === 'oci') ? 'gzip' : 'none'
-}
-
-/** Such an output has neither layers nor a compressed tar: nothing need be compressed for it. */
-function isUncompressed(spec: OutputSpec): boolean {
-  return spec.type === 'dir' || (spec.type === 'rootfs' && spec.compression === 'none')
 }

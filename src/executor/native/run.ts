@@ -3,10 +3,11 @@ import { closeSync, constants, openSync, writeFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { constants as system } from 'node:os'
 import process from 'node:process'
-import type { ExitStatus, RunRequest } from '../../ports.ts'
+import type { ExitStatus, Interactive, RunRequest } from '../../ports.ts'
 import type { Holder } from './holder.ts'
 import { eachLine } from '../lines.ts'
 import { runTool } from './process.ts'
+import { signalSender } from './signal.ts'
 import { processStatus } from './status.ts'
 import type { Tools } from './tools.ts'
 import type { View } from './view.ts'
@@ -72,29 +73,22 @@ export async function runIn(
   const enter = view.enter
   const words = {
     enter,
-    inside: [
-      holder.tools.setpriv,
-      ...limits,
-      '--',
-      holder.tools.nsenter,
-      ...change,
-      '--',
-      ...env,
-      ...request.argv,
-    ],
+    limited: [holder.tools.setpriv, ...limits, '--'],
+    inside: [holder.tools.nsenter, ...change, '--', ...env, ...request.argv],
   }
-  const way = request.interactive?.tty
-    ? await onTerminal(words, holder.tools)
-    : [...words.enter, ...words.inside]
-  const [command = '', ...args] = way
+  const heeded = request.interactive?.tty
+    ? await onTerminal({ ...words, env: request.env }, holder.tools)
+    : undefined
+  const [command = '', ...args] = heeded ?? [...enter, ...words.limited, ...words.inside]
   const streams = request.interactive
-    ? callersStreams(request.interactive.tty)
+    ? callersStreams(request.interactive, heeded !== undefined)
     : pipedStreams(holder, request)
   const restore = await setUmask()
   const child = spawn(command, args, { env: direct, cwd: '/', ...streams.options })
   restore()
   const ended = endOf(child)
   const output = streams.started()
+  request.interactive?.onStart?.(signalSender(child, heeded === undefined ? 1 : 2))
   try {
     const status = await ended
     await view.killAll()
@@ -105,20 +99,31 @@ export async function runIn(
   }
 }
 
+/** The words that lead into a view, limit what is there, and start the process; and its environment. */
+type TerminalWords = Readonly<Record<'enter' | 'limited' | 'inside', readonly string[]>> &
+  Pick<RunRequest, 'env'>
+
 /**
  * What Ctrl-C sends goes to the whole foreground. Of that only the process inside may heed it, not the one that
- * waits for it to tell how it ended. Where env(1) cannot undo that, Ctrl-C ends the run.
+ * waits for it to tell how it ended. Where env(1) cannot undo that, Ctrl-C ends the run: undefined. A shell says by
+ * its exit code what signal ended the process: nsenter(1) would send itself that, which it now does not heed. What
+ * the shell has to remark goes nowhere: it keeps the standard error of the process as 3.
  */
 async function onTerminal(
-  { enter, inside }: { readonly enter: readonly string[]; readonly inside: readonly string[] },
+  { enter, limited, inside, env }: TerminalWords,
   tools: Tools,
-): Promise<readonly string[]> {
-  const undo = ['/usr/bin/env', '--default-signal=INT,QUIT', '--']
+): Promise<readonly string[] | undefined> {
+  // what shells add to the environment
+  const added = ['PWD', 'OLDPWD', 'SHLVL', '_'].filter((name) => env[name] === undefined)
+  const unset = added.flatMap((name) => ['-u', name])
+  const undo = ['/usr/bin/env', '--default-signal=INT,QUIT', ...unset, '--']
   const { code } = await runTool(['/usr/bin/env', '--default-signal=INT', 'true'], {
     env: tools.env,
   })
-  if (code !== 0) return [...enter, ...inside]
-  return [tools.sh, '-c', 'trap "" INT QUIT; exec "$@"', 'sh', ...enter, ...undo, ...inside]
+  if (code !== 0) return undefined
+  const ignoring = [tools.sh, '-c', 'trap "" INT QUIT; exec "$@"', 'sh']
+  const waiting = [tools.sh, '-c', '"$@" 2>&3 3>&-; exit $?', 'sh']
+  return [...ignoring, ...enter, ...limited, ...waiting, ...undo, ...inside]
 }
 
 function endOf(child: ChildProcess): Promise<ExitStatus> {
@@ -144,9 +149,10 @@ interface Streams {
  * This process's own. On a terminal the process stays in the session and the foreground, so that Ctrl-C and
  * the window's size reach it as they would outside.
  */
-function callersStreams(tty: boolean): Streams {
+function callersStreams({ tty, stdin = true }: Interactive, aside: boolean): Streams {
+  const errors: StdioOptions = aside ? ['ignore', process.stderr] : ['inherit']
   return {
-    options: { stdio: 'inherit', detached: !tty },
+    options: { stdio: [stdin ? 'inherit' : 'ignore', 'inherit', ...errors], detached: !tty },
     started: async () => {},
     close() {},
   }
