@@ -48,7 +48,7 @@ const usage = `usage: node scripts/run.mjs scripts/compare/dockerfile.ts [option
   --own NAME       compare that builder's images instead of plinth's: what the peers disagree on
   --only TEXT      cases whose name contains it
   --jobs N         cases at a time (default 2)
-  --record         write what 'recent' and 'labs' make to test/corpus/recorded.json
+  --record         write what 'recent' and 'labs' make to test/corpus/recorded.jsonl
   --show           all differences, the deliberate ones too
 `
 

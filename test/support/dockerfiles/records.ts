@@ -2,14 +2,15 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Builder, Outcome } from './builders.ts'
 
-const file = fileURLToPath(new URL('../../corpus/recorded.json', import.meta.url))
+const file = fileURLToPath(new URL('../../corpus/recorded.jsonl', import.meta.url))
 
 /**
  * What today's builders made of every case, as `scripts/compare/dockerfile.ts --record` wrote it down, for machines
  * that have none of them: BuildKit 0.25 of Docker 28.5.2, and buildah 1.43.2 of what that does not know.
  */
 export function readRecords(): ReadonlyMap<string, Outcome> {
-  return new Map(Object.entries(JSON.parse(readFileSync(file, 'utf8')) as Record<string, Outcome>))
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+  return new Map(lines.map((line) => JSON.parse(line) as [string, Outcome]))
 }
 
 /** A builder that only remembers. */
@@ -34,7 +35,7 @@ export function writeRecords(
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, outcome]) => {
       const kept = outcome.built ? outcome : { built: false, said: '' }
-      return `  ${JSON.stringify(name)}: ${JSON.stringify(kept)}`
+      return `${JSON.stringify([name, kept])}\n`
     })
-  writeFileSync(file, `{\n${lines.join(',\n')}\n}\n`)
+  writeFileSync(file, lines.join(''))
 }
