@@ -14,8 +14,10 @@ export interface Account {
 /** The users and groups of a root filesystem (passwd(5), group(5)). */
 export interface Accounts {
   /**
-   * Whom `user`, `user:group` or numbers stand for; undefined when a name is not there. A number needs no
-   * entry: its group is 0 then, and `/` its home.
+   * Whom an image's `User` stands for, as Docker takes it: `name`, `uid`, `name:group`, `uid:gid`, in any mix; a
+   * name comes before a number, and empty is root. What passwd has brings its group, its home and the groups that
+   * list it; a number it does not have is taken as it is, with group 0 and home `/`. Naming a group leaves the
+   * others out. Undefined for a name that is not there and for a number no system has.
    */
   find(text: string): Account | undefined
   readonly users: readonly string[]
@@ -24,62 +26,74 @@ export interface Accounts {
 
 /** Reads the accounts of a tree; files that are not there hold none. */
 export async function readAccounts(tree: Tree, store: Store): Promise<Accounts> {
-  const passwd = await lines(tree, 'etc/passwd', store)
-  const group = await lines(tree, 'etc/group', store)
-  const users = passwd.map(([name = '', , uid, gid, , home]) => ({
+  return accountsOf(
+    await readText(tree, 'etc/passwd', store),
+    await readText(tree, 'etc/group', store),
+  )
+}
+
+/** The accounts in the texts of `/etc/passwd` and `/etc/group`. */
+export function accountsOf(passwd: string, group: string): Accounts {
+  const users = linesOf(passwd).map(([name = '', , uid, gid, , home]) => ({
     name,
-    uid: Number(uid),
-    gid: Number(gid),
+    uid: numberOf(uid),
+    gid: numberOf(gid) ?? 0,
     home: home || '/',
   }))
-  const groups = group.map(([name = '', , gid, members = '']) => ({
+  const groups = linesOf(group).map(([name = '', , gid, members = '']) => ({
     name,
-    gid: Number(gid),
+    gid: numberOf(gid),
     members: members.split(','),
   }))
   return {
     users: users.map(({ name }) => name),
     groups: groups.map(({ name }) => name),
     find(text) {
-      const [userName = '', groupName] = text.split(':', 2)
-      const number = numberOf(userName)
+      const colon = text.indexOf(':')
+      const who = (colon < 0 ? text : text.slice(0, colon)) || '0'
+      const wanted = colon < 0 ? '' : text.slice(colon + 1)
+      const number = numberOf(who)
       const user =
-        users.find(({ name }) => name === userName) ??
-        (number === undefined
-          ? undefined
-          : (users.find(({ uid }) => uid === number) ?? {
-              name: '',
-              uid: number,
-              gid: 0,
-              home: '/',
-            }))
-      if (user === undefined) return undefined
-      const found = { uid: user.uid, home: user.home }
-      if (groupName !== undefined) {
-        const gid = groups.find(({ name }) => name === groupName)?.gid ?? numberOf(groupName)
-        return gid === undefined ? undefined : { ...found, gid, groups: [] }
+        users.find(({ name }) => name === who) ??
+        (number === undefined ? undefined : users.find(({ uid }) => uid === number))
+      const uid = user === undefined ? number : user.uid
+      if (uid === undefined) return undefined
+      const home = user?.home ?? '/'
+      if (wanted !== '') {
+        const named = groups.find(({ name }) => name === wanted)
+        const gid = named === undefined ? numberOf(wanted) : named.gid
+        return gid === undefined ? undefined : { uid, gid, groups: [], home }
       }
-      const others = groups.filter(({ members }) => user.name !== '' && members.includes(user.name))
-      return { ...found, gid: user.gid, groups: others.map(({ gid }) => gid) }
+      const listed = groups.filter(({ members }) => user && members.includes(user.name))
+      const others = listed.flatMap(({ gid }) => (gid === undefined ? [] : [gid]))
+      return { uid, gid: user?.gid ?? 0, groups: [...new Set(others)], home }
     },
   }
 }
 
-function numberOf(text: string): number | undefined {
-  return /^[0-9]{1,10}$/.test(text) ? Number(text) : undefined
+/** The largest id Docker takes: 2^31 - 1. */
+const largest = 0x7fff_ffff
+
+function numberOf(text: string | undefined): number | undefined {
+  const isNumber = text !== undefined && /^[0-9]+$/.test(text) && Number(text) <= largest
+  return isNumber ? Number(text) : undefined
 }
 
-async function lines(tree: Tree, path: string, store: Store): Promise<readonly string[][]> {
+function linesOf(text: string): readonly string[][] {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => !line.startsWith('#') && line.includes(':'))
+    .map((line) => line.split(':'))
+}
+
+async function readText(tree: Tree, path: string, store: Store): Promise<string> {
   const real = resolveIn(tree, path, { last: true })
   const entry = real === undefined ? undefined : tree.get(real)
   const file = entry?.type === 'hardlink' ? tree.get(entry.target) : entry
-  if (file?.type !== 'file' || file.size > maxSize) return []
+  if (file?.type !== 'file' || file.size > maxSize) return ''
   using contents = contentReader(store)
-  const text = Buffer.from(await contents.bytes(file.content, file.size)).toString()
-  return text
-    .split('\n')
-    .filter((line) => line.includes(':'))
-    .map((line) => line.split(':'))
+  return Buffer.from(await contents.bytes(file.content, file.size)).toString()
 }
 
 /** Nobody has so many users; a file of another image could be anything. */
