@@ -154,6 +154,8 @@ describe.skipIf(!available)('the Dockerfiles that people meet first', () => {
       dockerd.host,
       'run',
       '--rm',
+      '--name',
+      image,
       '--network',
       'host',
       '-e',
@@ -186,6 +188,8 @@ describe.skipIf(!available)('the Dockerfiles that people meet first', () => {
         }
       }
     } finally {
+      // process 1 of a container ignores what it has no handler for
+      if (runner === 'docker') await dockerd.docker('kill', image).catch(() => {})
       child.kill('SIGTERM')
       await ended
     }
