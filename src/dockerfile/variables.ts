@@ -9,15 +9,16 @@ export interface Variables {
   readonly declared: readonly BuildArgument[]
 }
 
-/** The variables of a stage that begins with an image whose `Env` this is. */
-export function variablesOf(env: readonly string[]): Variables {
-  const values = new Map(
-    env.map((pair) => {
-      const equals = pair.indexOf('=')
-      return equals < 0 ? [pair, ''] : [pair.slice(0, equals), pair.slice(equals + 1)]
-    }),
-  )
-  return { values, declared: [] }
+/**
+ * The variables of a stage that begins with an image whose `Env` this is. One that begins with a stage goes on
+ * with that stage's, ARGs among them; as in BuildKit, ENV wins over an ARG once more where the stage begins.
+ */
+export function variablesOf(env: readonly string[], below?: Variables): Variables {
+  const pairs = env.map((pair): readonly [string, string] => {
+    const equals = pair.indexOf('=')
+    return equals < 0 ? [pair, ''] : [pair.slice(0, equals), pair.slice(equals + 1)]
+  })
+  return { values: new Map([...(below?.values ?? []), ...pairs]), declared: below?.declared ?? [] }
 }
 
 /**

@@ -6,7 +6,7 @@ import { PlinthError } from '../errors.ts'
 import type { Image, RunConfig } from '../image.ts'
 import { createdSeconds } from '../oci/image.ts'
 import type { ExitStatus, Executor, Interactive, Mount, Store, Workspace } from '../ports.ts'
-import { readAccounts, type Account } from '../rootfs/accounts.ts'
+import { processUser, readAccounts, type Account } from '../rootfs/accounts.ts'
 import { rootOf, type LayeredRoot } from '../rootfs/layered-root.ts'
 import { readRecord, writeRecord } from '../store/record.ts'
 
@@ -67,8 +67,7 @@ export async function runImage(request: RunImageRequest, deps: RunImageDeps): Pr
     argv,
     env,
     cwd,
-    // engines list the group itself among the others, too (CVE-2022-2989)
-    user: { ...account, groups: [...new Set([account.gid, ...account.groups])] },
+    user: processUser(account),
     network,
     mounts,
     interactive,

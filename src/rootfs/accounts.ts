@@ -24,6 +24,15 @@ export interface Accounts {
   readonly groups: readonly string[]
 }
 
+/**
+ * As whom a process of an account runs: engines list its own group among the others, too, so that files which
+ * deny that group deny it (CVE-2022-2989).
+ */
+export function processUser(account: Account): Omit<Account, 'home'> {
+  const { uid, gid, groups } = account
+  return { uid, gid, groups: [...new Set([gid, ...groups])] }
+}
+
 /** Reads the accounts of a tree; files that are not there hold none. */
 export async function readAccounts(tree: Tree, store: Store): Promise<Accounts> {
   return accountsOf(

@@ -23,6 +23,16 @@ describe('variables of a stage', () => {
     expect(['A', 'B', 'C', 'D'].map((name) => scope.get(name))).toEqual(['b=c', '', '', undefined])
   })
 
+  it('go on with those of the stage below, whose ENV wins over its ARG again', () => {
+    const below = [env(['A', 'env']), arg('A', 'arg'), arg('B', '1')].reduce(
+      afterInstruction,
+      variablesOf([]),
+    )
+    const above = variablesOf(['A=env', 'C=2'], below)
+    expect(['A', 'B', 'C'].map((name) => scopeOf(above).get(name))).toEqual(['env', '1', '2'])
+    expect(historyArguments(above)).toEqual(['A=env', 'B=1'])
+  })
+
   it('are changed by ENV and ARG, into a new value', () => {
     const before = variablesOf(['A=1'])
     const after = [

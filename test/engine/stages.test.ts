@@ -222,6 +222,14 @@ describe('stages', () => {
     )
     expect(ran).toEqual(['a'])
   })
+  it('one built on another sees its ARGs, one that copies from it does not', async () => {
+    const text =
+      'FROM scratch AS one\nARG A=1\nFROM one AS two\nRUN on\nFROM scratch AS three\nCOPY --from=one / /\nRUN by\n'
+    const on = await tryDockerfile(text, { target: 'two' })
+    expect(history(on)).toEqual(['ARG A=1', ['RUN |1 A=1 /bin/sh -c on # buildkit']])
+    const by = await tryDockerfile(text, { target: 'three' })
+    expect(history(by).at(-1)).toEqual(['RUN /bin/sh -c by # buildkit'])
+  })
   it('what one changes does not make another again when the files are the same', async () => {
     const context = contextDirectory({ a: 'a' })
     const text = (label: string): string =>

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { accountsOf } from '../../src/rootfs/accounts.ts'
+import { accountsOf, processUser } from '../../src/rootfs/accounts.ts'
 
 const passwd = `root:x:0:0:root:/root:/bin/sh
 # a comment
@@ -57,5 +57,14 @@ describe('accounts', () => {
 
   test('are none where the files are missing', () => {
     expect(accountsOf('', '').find('root')).toBeUndefined()
+  })
+
+  test.each([
+    { user: 'ann', groups: [100, 4, 27] },
+    { user: 'www', groups: [33, 4] },
+    { user: '4242:adm', groups: [4] },
+  ])("run '$user' with its own group among the others", ({ user, groups }) => {
+    const account = accountsOf(passwd, group).find(user)!
+    expect(processUser(account)).toEqual({ uid: account.uid, gid: account.gid, groups })
   })
 })

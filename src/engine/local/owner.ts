@@ -17,7 +17,9 @@ export async function ownerOf(
     return { uid: Number(user), gid: Number(group ?? user) }
   }
   const accounts = await readAccounts(tree ?? new Map(), deps.store)
-  const found = accounts.find(chown)
+  // an image without users has root all the same
+  const isBare = accounts.users.length === 0
+  const found = accounts.find(isBare ? chown.replace(/^root(?=:|$)/, '0') : chown)
   if (found !== undefined) {
     const isNumber = group === undefined && /^[0-9]+$/.test(user)
     return { uid: found.uid, gid: isNumber ? found.uid : found.gid }

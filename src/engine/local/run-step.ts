@@ -2,7 +2,7 @@ import { proxyVariables, historyArguments, runEnvironment } from '../../dockerfi
 import { PlinthError } from '../../errors.ts'
 import type { Run } from '../../instruction.ts'
 import type { RunRequest } from '../../ports.ts'
-import { readAccounts, type Account } from '../../rootfs/accounts.ts'
+import { processUser, readAccounts, type Account } from '../../rootfs/accounts.ts'
 import { writeChanges, type ChangeLayer } from '../../rootfs/change-layer.ts'
 import { argvOf } from './config.ts'
 import { unknownUser } from './owner.ts'
@@ -89,7 +89,7 @@ async function execute(
     argv: run.argv,
     env: { ...environment, HOME, ...mounts.env },
     cwd: state.image.config.config.WorkingDir || '/',
-    user,
+    user: processUser(user),
     network: run.network,
     mounts: [
       ...mounts.mounts,

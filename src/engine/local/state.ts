@@ -43,9 +43,10 @@ export function imageState(image: Image, epoch: number, store: Store): StageStat
   )
 }
 
-/** A stage that begins with another: all of it but the variables of its ARGs. */
+/** A stage that begins with another: all of it, the variables of its ARGs too. */
 export function continued(state: StageState, epoch: number): StageState {
-  return begun(withFields(state.image, stageConfig(state.image.config.config)), state.root, epoch)
+  const image = withFields(state.image, stageConfig(state.image.config.config))
+  return begun(image, state.root, epoch, state.variables)
 }
 
 /** The state after an instruction that made no layer. */
@@ -94,8 +95,8 @@ export function layered(
   }
 }
 
-function begun(image: Image, root: LayeredRoot, epoch: number): StageState {
-  const variables = variablesOf(image.config.config.Env ?? [])
+function begun(image: Image, root: LayeredRoot, epoch: number, below?: Variables): StageState {
+  const variables = variablesOf(image.config.config.Env ?? [], below)
   return { image, root, variables, hasCommand: false, epoch }
 }
 
