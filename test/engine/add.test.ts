@@ -142,6 +142,15 @@ describe('ADD of a URL', () => {
   })
 })
 
+describe('ADD --checksum', () => {
+  it.each(['a /', '<<a /'])('is refused for what is not fetched: %s', async (what) => {
+    const context = contextDirectory({ a: 'a\n' })
+    const end = what.startsWith('<<') ? 'a\na\n' : ''
+    const text = `FROM scratch\nADD --checksum=${sha256('a\n')} ${what}\n${end}`
+    expect(await codeOf(tryDockerfile(text, { context }))).toBe('DOCKERFILE_INVALID')
+  })
+})
+
 describe('ADD of a git repository', () => {
   function repository(): { readonly url: string; readonly commit: string } {
     const place = path.join(scratchDirectory(), 'r.git')
