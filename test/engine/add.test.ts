@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { writeTar } from '../../src/archive/tar-write.ts'
 import { sha256 } from '../../src/digest.ts'
+import { Destination } from '../../src/engine/local/place.ts'
 import type { Http } from '../../src/http/http.ts'
 import { contextDirectory, tryDockerfile } from '../support/dockerfile-build.ts'
 import { scratchDirectory } from '../support/scratch.ts'
@@ -152,6 +153,17 @@ describe('ADD --checksum', () => {
 })
 
 describe('ADD of a git repository', () => {
+  it.each([
+    ['/src', 0o700],
+    // made to copy into, not copied
+    ['/src/', 0o755],
+    ['/there', undefined],
+  ])('gives the directory it makes the mode of --chmod: %s', (destination, mode) => {
+    const target = new Destination(new Map(tree({ 'there/': {} }).map((e) => [e.path, e])))
+    const selection = { name: '', isDirectory: true, mode: 0o755, entries: [] }
+    target.place(selection, { destination, mode: () => 0o700 })
+    expect(target.made[0]?.mode).toBe(mode)
+  })
   function repository(): { readonly url: string; readonly commit: string } {
     const place = path.join(scratchDirectory(), 'r.git')
     const git = (...args: readonly string[]): string =>
@@ -181,6 +193,7 @@ describe('ADD of a git repository', () => {
     const part = await gitPart(`${url}#v1:sub`, add, deps)
     expect(part.key).toEqual(['git', url, commit, 'sub', false])
     const [selection] = await part.selections()
+    expect(selection!.mode).toBe(0o755)
     expect(selection!.entries.map(({ below }) => below)).toEqual(['file'])
     const whole = await gitPart(url, add, deps)
     const names = (await whole.selections())[0]!.entries.map(({ below }) => below)

@@ -66,6 +66,8 @@ async function checkOut(
     const contents = await files.stored(filesOf(selections))
     return selections.map((selection) => ({
       ...selection,
+      // as in Docker a repository is copied as the directory it is: one that is made for it gets --chmod, too
+      mode: 0o755,
       entries: selection.entries.map(({ below, entry }) => ({
         below,
         entry: entry.type === 'file' ? { ...entry, content: contents.get(entry.path)! } : entry,

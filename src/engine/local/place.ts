@@ -36,6 +36,11 @@ export class Destination {
   }
 
   get changes(): readonly Placed[] {
+    return this.made
+  }
+
+  /** The same as entries: nothing is ever removed. */
+  get made(): readonly Entry[] {
     return [...this.#changes.values()]
   }
 
@@ -57,6 +62,11 @@ export class Destination {
     if (!selection.isDirectory && there === 'directory') path = posix.join(path, selection.name)
     // a directory that is made to copy into is not the one copied: it gets neither its mode nor its owner
     this.makeDirectory(selection.isDirectory ? path : parentOf(path), options)
+    const made = there === undefined ? this.#changes.get(path) : undefined
+    if (made?.type === 'directory' && selection.mode !== undefined) {
+      const { mode } = this.#metadata({ ...made, mode: selection.mode }, options)
+      this.#changes.set(path, { ...made, mode })
+    }
     const linked = new Map<string, string>()
     for (const { below, entry } of selection.entries) {
       const { path: from, ...rest } = entry

@@ -13,6 +13,8 @@ export interface Selection {
   readonly isDirectory: boolean
   /** parents first, by their path below the source: a file itself is `''`, a directory none of them */
   readonly entries: readonly { readonly below: string; readonly entry: SourceEntry }[]
+  /** for a directory that is copied itself and not only what it holds: the mode it is made with */
+  readonly mode?: number | undefined
 }
 
 /** How sources are chosen. */
