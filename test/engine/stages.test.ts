@@ -146,6 +146,18 @@ RUN --network=host one two
     expect(await built.listing(0)).toEqual({})
   })
 
+  it('makes the working directory again that an earlier one removed, and keeps it', async () => {
+    const text = 'FROM scratch\nUSER 7\nWORKDIR /a/b\nRUN remove\nRUN see\n'
+    const run = ({ argv }: RunRequest): readonly Change[] =>
+      argv[2] === 'remove' ? [{ type: 'whiteout', path: 'a' }] : made({ see: 'x' })
+    const built = await tryDockerfile(text, { run })
+    expect(await built.listing(2)).toEqual({
+      '/a': 'directory 0755 0:0',
+      '/a/b': 'directory 0755 0:0',
+      '/see': 'file 0644 0:0 x',
+    })
+  })
+
   it('is done once for what it sees, whatever labels the image has', async () => {
     let runs = 0
     const run = (): readonly Change[] => {

@@ -146,6 +146,7 @@ function pretendingExecutor(run: NonNullable<Trial['run']>): Executor {
     name: 'pretending',
     open() {
       let changes: readonly Change[] = []
+      const written: Change[] = []
       return Promise.resolve({
         run(request) {
           const result = run(request)
@@ -155,8 +156,10 @@ function pretendingExecutor(run: NonNullable<Trial['run']>): Executor {
         },
         read: () => Promise.resolve(undefined),
         present: () => Promise.resolve([]),
-        write: () => Promise.resolve(),
-        changes: () => Promise.resolve(changes),
+        async write(entries) {
+          for await (const entry of entries) written.push(entry)
+        },
+        changes: () => Promise.resolve([...written, ...changes]),
         [Symbol.asyncDispose]: () => Promise.resolve(),
       })
     },

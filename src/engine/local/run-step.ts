@@ -1,13 +1,16 @@
 import { proxyVariables, historyArguments, runEnvironment } from '../../dockerfile/variables.ts'
 import { PlinthError } from '../../errors.ts'
+import type { Entry } from '../../entry.ts'
 import type { Run } from '../../instruction.ts'
 import type { RunRequest } from '../../ports.ts'
 import { processUser, readAccounts, type Account } from '../../rootfs/accounts.ts'
 import { writeChanges, type ChangeLayer } from '../../rootfs/change-layer.ts'
+import { resolveIn, type Tree } from '../../rootfs/tree.ts'
 import { argvOf } from './config.ts'
 import { unknownUser } from './owner.ts'
 import type { StepDeps } from './deps.ts'
 import { prepareMounts, type PreparedMounts } from './mounts.ts'
+import { Destination } from './place.ts'
 import { layered, type StageState } from './state.ts'
 import { cachedLayer } from './step-cache.ts'
 
@@ -118,10 +121,22 @@ async function execute(
     { layers: state.root.bases },
     { signal: deps.signal },
   )
+  const missing = missingDirectories(tree, request.cwd!, state.epoch)
+  if (missing.length > 0) await workspace.write(missing)
   const { code, signal } = await workspace.run(request)
   if (code !== 0 || signal !== undefined) throw failed({ code, signal }, tail)
   const changes = await workspace.changes()
   return writeChanges(changes, { lower: tree, epoch: state.epoch }, deps)
+}
+
+/** The working directory as far as an earlier RUN took it away: it is made again, root's, and stays. */
+function missingDirectories(tree: Tree, path: string, mtime: number): readonly Entry[] {
+  const real = resolveIn(tree, path, { last: true })
+  // where something else is, the executor says so
+  if (real === undefined || real === '' || tree.has(real)) return []
+  const target = new Destination(tree)
+  target.makeDirectory(path, {})
+  return target.made.map((entry) => ({ ...entry, mtime }))
 }
 
 const shownLines = 10
