@@ -194,6 +194,8 @@ describe('a COPY that cannot be', () => {
     ['COPY --chown=nobody a.txt /x', 'USER_UNKNOWN', undefined],
     ['COPY --chmod=9 a.txt /x', 'DOCKERFILE_INVALID', undefined],
     ['COPY --chmod=g=ur a.txt /x', 'DOCKERFILE_INVALID', undefined],
+    ['COPY [a /x/', 'DOCKERFILE_INVALID', undefined],
+    ['COPY dir/*/[a- /x/', 'DOCKERFILE_INVALID', undefined],
     ['COPY b.txt /x', 'COPY_SOURCE_MISSING', undefined],
   ])('%s is %s', async (line, code, hint) => {
     const context = contextDirectory(files)
