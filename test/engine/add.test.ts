@@ -11,9 +11,13 @@ import { scratchDirectory } from '../support/scratch.ts'
 import { codeOf, gathered } from '../support/streams.ts'
 import { tree, type TreeFile } from '../support/tree.ts'
 
-async function tarOf(files: Readonly<Record<string, TreeFile>>): Promise<Buffer> {
+async function tarOf(
+  files: Readonly<Record<string, TreeFile>>,
+  without: readonly string[] = [],
+): Promise<Buffer> {
   const open = (content: { readonly kind: string; readonly bytes?: Uint8Array }) => content.bytes!
-  return Buffer.from(await gathered(writeTar(tree(files), { open: open as never })))
+  const entries = tree(files).filter((entry) => !without.includes(entry.path))
+  return Buffer.from(await gathered(writeTar(entries, { open: open as never })))
 }
 
 const inner = {
@@ -48,6 +52,21 @@ describe('ADD of an archive of the context', () => {
     const text = 'FROM scratch\nADD a.tar /a\nADD --unpack=false b /b\nCOPY b /c\n'
     const built = await tryDockerfile(text, { context })
     expect(Object.keys(await built.listing())).toEqual(['/a', '/b', '/c'])
+  })
+  it('gives all that is in it the owner of --chown, and the directories it does not have root', async () => {
+    const context = contextDirectory({})
+    const files = { ...inner, 'e/f': { content: 'f', uid: 3, gid: 4 } }
+    writeFileSync(path.join(context, 'tar'), await tarOf(files, ['e']))
+    const built = await tryDockerfile('FROM scratch\nADD --chown=8:9 tar /x\n', { context })
+    expect(await built.listing()).toEqual({
+      '/x': 'directory 0755 8:9',
+      '/x/d': 'directory 0750 8:9',
+      '/x/d/f': 'file 4755 8:9 f',
+      '/x/d/g': 'hardlink 4755 8:9 -> x/d/f',
+      '/x/e': 'directory 0755 0:0',
+      '/x/e/f': 'file 0644 8:9 f',
+      '/x/l': 'symlink 0777 8:9 -> d',
+    })
   })
   it('refuses one that climbs out or is damaged', async () => {
     const context = contextDirectory({})
@@ -120,6 +139,15 @@ describe('ADD of a URL', () => {
     const first = await tryDockerfile(right, { http })
     const offline = await tryDockerfile(right, { store: first.store })
     expect(offline.cached).toBe(true)
+  })
+})
+
+describe('ADD --checksum', () => {
+  it.each(['a /', '<<a /'])('is refused for what is not fetched: %s', async (what) => {
+    const context = contextDirectory({ a: 'a\n' })
+    const end = what.startsWith('<<') ? 'a\na\n' : ''
+    const text = `FROM scratch\nADD --checksum=${sha256('a\n')} ${what}\n${end}`
+    expect(await codeOf(tryDockerfile(text, { context }))).toBe('DOCKERFILE_INVALID')
   })
 })
 

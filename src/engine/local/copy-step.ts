@@ -95,6 +95,7 @@ function withContent(placed: Placed, contents: ReadonlyMap<string, Content>): Ch
 async function partsOf(instruction: Copy | Add, deps: StepDeps): Promise<readonly Part[]> {
   const parts: Part[] = []
   const from = instruction.kind === 'copy' ? instruction.from : undefined
+  if (instruction.kind === 'add') checkChecksum(instruction)
   for (const source of instruction.sources) {
     if (instruction.kind === 'add' && isRemote(source))
       parts.push(await addedPart(source, instruction, deps))
@@ -102,6 +103,17 @@ async function partsOf(instruction: Copy | Add, deps: StepDeps): Promise<readonl
     else parts.push(await rootPart(from, source, instruction, deps))
   }
   return [...parts, ...instruction.inline.map(inlinePart)]
+}
+
+/** What is in the context or the Dockerfile is what it is: a checksum there would be one that nobody looks at. */
+function checkChecksum({ checksum, sources, inline }: Add): void {
+  const own = [...sources.filter((source) => !isRemote(source)), ...inline.map(({ name }) => name)]
+  if (checksum === undefined || own.length === 0) return
+  throw new PlinthError(
+    'DOCKERFILE_INVALID',
+    `'${own[0]}' cannot be checked: --checksum is for a URL or a git repository`,
+    { hint: 'leave --checksum out: files of the context count by their content anyway' },
+  )
 }
 
 async function contextPart(source: string, instruction: Copy | Add, deps: StepDeps): Promise<Part> {

@@ -85,7 +85,8 @@ export class Destination {
 
   /**
    * Unpacks an archive into the destination, which is a directory: what is there gives way, links to directories
-   * on the way are followed, owners and times are the archive's.
+   * on the way are followed, times are the archive's, and so are owners where none is given. Directories above an
+   * entry that the archive does not have are root's even then.
    */
   unpack(
     entries: readonly Entry[],
@@ -94,7 +95,8 @@ export class Destination {
     this.makeDirectory(destination, { owner })
     const base = this.#resolve(destination)
     const at = new Map<string, string>()
-    for (const entry of entries) {
+    for (const member of entries) {
+      const entry = { ...member, ...owner }
       const parent = this.#resolve(posix.join(base, parentOf(entry.path)))
       this.makeDirectory(parent, {})
       const path = posix.join(parent, posix.basename(entry.path))

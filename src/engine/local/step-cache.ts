@@ -10,7 +10,7 @@ import { readRecord, writeRecord } from '../../store/record.ts'
  * Part of every step's key. Raise it with each change after which the same inputs give another layer: what
  * copying, unpacking or collecting makes, how layers are ordered and written.
  */
-const formatVersion = 1
+const formatVersion = 2
 
 const kind = 'step'
 
