@@ -46,7 +46,9 @@ function copied(letters: string, who: string, mode: number): number | undefined 
   const from = shifts[letters]
   if (from === undefined) return undefined
   const held = (mode >> from) & 7
-  return [...who].reduce((bits, one) => bits | (held << shifts[one]!), 0)
+  let bits = 0
+  for (const one of who) bits |= held << shifts[one]!
+  return bits
 }
 
 function bitsOf(letters: string, who: string, mayExecute: boolean): number {
