@@ -21,7 +21,5 @@ export function configOf(changes: readonly string[]): RunConfig {
     const { fields } = configChange(config, instruction, { hasCommand: true })
     config = { ...config, ...fields }
   }
-  // the mark of an old builder's Windows images: docker import does not write it
-  const { ArgsEscaped: _, ...kept } = config
-  return kept
+  return config
 }

@@ -95,6 +95,25 @@ describe('COPY puts files where Docker does', () => {
   })
 })
 
+describe('--chmod in symbols', () => {
+  it.each([
+    ['g=u,o=', '0770'],
+    ['o=g', '0755'],
+    ['g+u', '0775'],
+    ['u-g', '0255'],
+    ['=o', '0555'],
+    ['u=', '0055'],
+    ['go=,g=u-x', '0760'],
+    ['u+s,g=u', '4775'],
+  ])('%s of 0755', async (chmod, mode) => {
+    const context = contextDirectory(files)
+    const built = await tryDockerfile(`FROM scratch\nCOPY --chmod=${chmod} run.sh /x\n`, {
+      context,
+    })
+    expect(await built.listing()).toEqual({ '/x': `file ${mode} 0:0 run` })
+  })
+})
+
 describe('COPY and what is there already', () => {
   it('keeps the mode of the directory it copies to, and takes over those below', async () => {
     const context = contextDirectory({ 'd/sub/x': 'x', 'seed/sub/y': 'y' })
@@ -174,6 +193,9 @@ describe('a COPY that cannot be', () => {
     ['COPY ../a.txt /x', 'COPY_SOURCE_OUTSIDE', undefined],
     ['COPY --chown=nobody a.txt /x', 'USER_UNKNOWN', undefined],
     ['COPY --chmod=9 a.txt /x', 'DOCKERFILE_INVALID', undefined],
+    ['COPY --chmod=g=ur a.txt /x', 'DOCKERFILE_INVALID', undefined],
+    ['COPY [a /x/', 'DOCKERFILE_INVALID', undefined],
+    ['COPY dir/*/[a- /x/', 'DOCKERFILE_INVALID', undefined],
     ['COPY b.txt /x', 'COPY_SOURCE_MISSING', undefined],
   ])('%s is %s', async (line, code, hint) => {
     const context = contextDirectory(files)

@@ -193,6 +193,30 @@ RUN --network=host one two
     })
   })
 
+  it('a here-document with a #! line is a file the shell calls; another text is run again', async () => {
+    const requests: RunRequest[] = []
+    const run = (request: RunRequest): readonly Change[] => (requests.push(request), [])
+    const text = (said: string): string =>
+      `FROM scratch\nSHELL ["/bin/ash", "-c"]\nRUN <<EOF\n#!/bin/awk -f\n${said}\nEOF\n`
+    const built = await tryDockerfile(text('one'), { run })
+    expect(requests).toMatchObject([
+      {
+        argv: ['/bin/ash', '-c', '/dev/pipes/EOF'],
+        mounts: [
+          {
+            type: 'file',
+            target: '/dev/pipes/EOF',
+            content: Buffer.from('#!/bin/awk -f\none\n'),
+            mode: 0o755,
+          },
+        ],
+      },
+    ])
+    expect(history(built).at(-1)).toEqual(['RUN /bin/ash -c /dev/pipes/EOF # buildkit'])
+    expect((await tryDockerfile(text('one'), { run, store: built.store })).cached).toBe(true)
+    expect((await tryDockerfile(text('two'), { run, store: built.store })).cached).toBe(false)
+  })
+
   it('secrets are a file or a variable, masked in what it says, and no part of the image', async () => {
     const requests: RunRequest[] = []
     const text = 'FROM scratch\nRUN --mount=type=secret,id=t --mount=type=secret,id=t,env=T cat\n'

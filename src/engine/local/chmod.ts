@@ -4,8 +4,8 @@ import { PlinthError } from '../../errors.ts'
 export type Chmod = (entry: { readonly type: string; readonly mode: number }) => number
 
 /**
- * What `--chmod` says: octal digits, or symbols as chmod(1) has them (`u=rwX,go=rX`; without who: for all, the
- * umask plays no part). Throws `DOCKERFILE_INVALID` for anything else.
+ * What `--chmod` says: octal digits, or symbols as chmod(1) has them (`u=rwX,go=rX`, `g=u`; without who: for all,
+ * the umask plays no part). Throws `DOCKERFILE_INVALID` for anything else.
  */
 export function parseChmod(text: string): Chmod {
   if (/^[0-7]{1,5}$/.test(text) && Number.parseInt(text, 8) <= 0o7777) {
@@ -13,7 +13,7 @@ export function parseChmod(text: string): Chmod {
     return () => mode
   }
   const clauses = text.split(',').map((clause) => {
-    const match = /^([ugoa]*)((?:[-+=][rwxXst]*)+)$/.exec(clause)
+    const match = /^([ugoa]*)((?:[-+=](?:[rwxXst]*|[ugo]))+)$/.exec(clause)
     if (match === null) {
       throw new PlinthError('DOCKERFILE_INVALID', `'${text}' is no mode`, {
         hint: 'write octal digits up to 7777 (--chmod=0644) or symbols (--chmod=u=rwX,go=rX)',
@@ -25,8 +25,8 @@ export function parseChmod(text: string): Chmod {
   return ({ type, mode }) =>
     clauses.reduce((before, { who, changes }) => {
       let after = before
-      for (const [, sign, letters = ''] of changes.matchAll(/([-+=])([rwxXst]*)/g)) {
-        const bits = bitsOf(letters, who, type === 'directory' || (after & 0o111) !== 0)
+      for (const [, sign, letters = ''] of changes.matchAll(/([-+=])([rwxXst]*[ugo]?)/g)) {
+        const bits = copied(letters, who, after) ?? bitsOf(letters, who, mayRun(type, after))
         if (sign === '-') after &= ~bits
         else after = (sign === '=' ? after & ~cleared(who) : after) | bits
       }
@@ -35,6 +35,21 @@ export function parseChmod(text: string): Chmod {
 }
 
 const shifts: Readonly<Record<string, number>> = { u: 6, g: 3, o: 0 }
+
+/** What `X` asks: a directory can always be entered. */
+function mayRun(type: string, mode: number): boolean {
+  return type === 'directory' || (mode & 0o111) !== 0
+}
+
+/** The bits that another has: reading, writing and running alone. */
+function copied(letters: string, who: string, mode: number): number | undefined {
+  const from = shifts[letters]
+  if (from === undefined) return undefined
+  const held = (mode >> from) & 7
+  let bits = 0
+  for (const one of who) bits |= held << shifts[one]!
+  return bits
+}
 
 function bitsOf(letters: string, who: string, mayExecute: boolean): number {
   let bits = 0

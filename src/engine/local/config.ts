@@ -38,7 +38,7 @@ export function configChange(
     }
     case 'cmd': {
       const command = argvOf(instruction.command, config)
-      return { fields: { Cmd: command, ArgsEscaped: true }, createdBy: `CMD ${goQuoted(command)}` }
+      return { fields: { Cmd: command }, createdBy: `CMD ${goQuoted(command)}` }
     }
     case 'entrypoint': {
       const command = argvOf(instruction.command, config)

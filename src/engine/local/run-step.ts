@@ -33,6 +33,7 @@ export async function runStep(
     'run',
     state.root.chain,
     argv,
+    scriptOf(instruction)?.script,
     // what a proxy is called changes nothing of what comes through it
     Object.entries(environment)
       .filter(([name]) => !proxies.has(name) || state.variables.values.has(name))
@@ -58,18 +59,28 @@ export async function runStep(
 
 type Argv = readonly [string, ...string[]]
 
+/** A script is called by the shell, as any command that is no list. */
 function commandOf({ command }: Run, { image }: StageState): Argv {
-  const argv =
-    typeof command === 'object' && 'script' in command
-      ? [`${scriptDirectory}/${command.name}`]
-      : argvOf(command, image.config.config)
+  const line = typeof command === 'object' && 'script' in command ? scriptPath(command) : command
+  const argv = argvOf(line, image.config.config)
   const [first, ...rest] = argv
   if (first !== undefined) return [first, ...rest]
   throw new PlinthError('DOCKERFILE_INVALID', 'RUN has no command')
 }
 
+interface Script {
+  readonly script: string
+  readonly name: string
+}
+
+function scriptOf({ command }: Run): Script | undefined {
+  return typeof command === 'object' && 'script' in command ? command : undefined
+}
+
 /** Where a here-document with a `#!` line is seen, in a directory of its own. */
-const scriptDirectory = '/dev/pipes'
+function scriptPath({ name }: Pick<Script, 'name'>): string {
+  return `/dev/pipes/${name}`
+}
 
 async function execute(
   state: StageState,
@@ -84,8 +95,7 @@ async function execute(
   const tree = await state.root.tree()
   const user = await accountOf(state, deps)
   await using mounts = await prepared.open()
-  const script =
-    typeof run.command === 'object' && 'script' in run.command ? run.command : undefined
+  const script = scriptOf(run)
   const { HOME = user.home, ...environment } = run.environment
   const tail: string[] = []
   const request: RunRequest = {
@@ -102,7 +112,7 @@ async function execute(
             {
               type: 'file',
               content: Buffer.from(script.script),
-              target: run.argv[0],
+              target: scriptPath(script),
               mode: 0o755,
               uid: 0,
               gid: 0,

@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { PlinthError } from '../../errors.ts'
-import { hasWildcard, matchesGlob, splitPivot } from '../../dockerfile/glob.ts'
+import { hasWildcard, isGlob, matchesGlob, splitPivot } from '../../dockerfile/glob.ts'
 import { pathMatcher } from '../../dockerfile/ignore.ts'
 import { nearest } from '../../nearest.ts'
 import { resolveIn } from '../../rootfs/tree.ts'
@@ -29,8 +29,9 @@ export interface SelectOptions {
 
 /**
  * The files that the sources of a COPY or ADD name, as BuildKit finds them: patterns of Go's filepath.Match,
- * links followed inside the source's root, never out. A pattern may match nothing; a plain path must be there:
- * `COPY_SOURCE_MISSING` with the nearest name. `COPY_SOURCE_OUTSIDE` for one that climbs out.
+ * links followed inside the source's root, never out. A pattern may match nothing, but must be one:
+ * `DOCKERFILE_INVALID`; a plain path must be there: `COPY_SOURCE_MISSING` with the nearest name.
+ * `COPY_SOURCE_OUTSIDE` for one that climbs out.
  */
 export function selectFiles(
   sources: readonly string[],
@@ -43,11 +44,18 @@ export function selectFiles(
     if (options.parents) return [withParents(source, tree, excluded)]
     const path = inside(source)
     if (!hasWildcard(path)) return [selectionOf(path, tree, excluded)]
+    if (!isGlob(path)) throw noPattern(source)
     const found = expand(path, tree)
     if (found.length === 0) options.onNothing?.(source)
     return found
       .filter((match) => !excluded(posix.basename(match)))
       .map((match) => selectionOf(match, tree, excluded))
+  })
+}
+
+function noPattern(source: string): PlinthError {
+  return new PlinthError('DOCKERFILE_INVALID', `'${source}' is no pattern`, {
+    hint: 'close its brackets; a file whose name has one is written with a backslash in front: \\[',
   })
 }
 

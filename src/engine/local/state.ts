@@ -20,9 +20,6 @@ export interface StageState {
   readonly epoch: number
 }
 
-/** What BuildKit writes beside every line of history it makes; plinth follows its shape. */
-const comment = 'buildkit.dockerfile.v0'
-
 /** A stage that begins with nothing. */
 export function scratchState(platform: Platform, epoch: number): StageState {
   const image = emptyImage(platform, epoch)
@@ -58,7 +55,6 @@ export function configured(state: StageState, instruction: ConfigInstruction): S
       : withConfig(state.image, fields, {
           created: timestamp(state.epoch),
           created_by: createdBy,
-          comment,
         })
   return {
     ...state,
@@ -81,7 +77,7 @@ export function layered(
   store: Store,
 ): StageState {
   const { mediaType, digest, size, diffId } = step.layer
-  const history = { created: timestamp(state.epoch), created_by: step.createdBy, comment }
+  const history = { created: timestamp(state.epoch), created_by: step.createdBy }
   const layer: Layer = { mediaType, digest, size, diffId, history }
   const image = appendLayer(state.image, layer)
   return {
