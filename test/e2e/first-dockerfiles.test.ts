@@ -234,7 +234,11 @@ describe.skipIf(!available)('the Dockerfiles that people meet first', () => {
     spawnSync('cp', ['-a', here.store, store])
     here.giveTo(user)
     const again: [string, string][] = []
-    for (const [name] of first) again.push([name, await build(name, { user, store }, '--no-cache')])
+    for (const [name] of first)
+      again.push([
+        name,
+        await build(name, { user, store }, '--no-cache', '-o', path.join(here.home, 'again.tar')),
+      ])
     expect(again).toEqual(first)
   })
 })
