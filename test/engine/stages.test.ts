@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Change } from '../../src/entry.ts'
 import type { RunRequest } from '../../src/ports.ts'
@@ -144,6 +146,31 @@ RUN --network=host one two
     const built = await tryDockerfile('FROM scratch\nRUN true\n')
     expect(built.image.layers).toHaveLength(1)
     expect(await built.listing(0)).toEqual({})
+  })
+
+  it("a cache begins with a stage's files once, and with others when they change", async () => {
+    const text = (content: string): string => `FROM scratch AS start
+COPY <<EOF /start/d/s
+${content}
+EOF
+FROM scratch
+RUN --mount=type=cache,target=/c,from=start,source=/start see
+`
+    const seen: string[] = []
+    const run = ({ mounts }: RunRequest): readonly Change[] => {
+      const [mount] = mounts!
+      if (mount?.type !== 'directory') throw new Error('no cache')
+      const file = path.join(mount.path, 'd/s')
+      seen.push(readFileSync(file, 'utf8'))
+      writeFileSync(file, 'written')
+      return []
+    }
+    const { store } = await tryDockerfile(text('one'), { run })
+    await tryDockerfile(text('one'), { run, store, noCache: true })
+    await tryDockerfile(text('two'), { run, store })
+    expect(seen).toEqual(['one\n', 'written', 'two\n'])
+    const missing = text('one').replace('source=/start', 'source=/start/d/s')
+    expect(await codeOf(tryDockerfile(missing, { run, store }))).toBe('COPY_SOURCE_MISSING')
   })
 
   it('makes the working directory again that an earlier one removed, and keeps it', async () => {

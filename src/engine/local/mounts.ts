@@ -1,12 +1,14 @@
+import { existsSync } from 'node:fs'
 import { chmod, chown, mkdir } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { digestHex, sha256 } from '../../digest.ts'
 import type { Entry } from '../../entry.ts'
 import { PlinthError } from '../../errors.ts'
-import type { Run, RunMount } from '../../instruction.ts'
+import type { Run, RunMount, Source } from '../../instruction.ts'
 import { nearest } from '../../nearest.ts'
 import type { Mount } from '../../ports.ts'
 import { lockFile, tryLockFile } from '../../store/file-lock.ts'
+import { beginCache, type CacheStart } from './cache-start.ts'
 import { filesOf, listing } from './listing.ts'
 import { sourceRoot } from './source-root.ts'
 import type { StepDeps } from './deps.ts'
@@ -146,33 +148,37 @@ async function bind(mount: Of<'bind'>, deps: StepDeps): Promise<Prepared> {
   }
 }
 
-/** A directory that builds share, by its id: `<store>/cache-mounts/<digest of the id>`. */
-function cache(mount: Of<'cache'>, { store, signal }: StepDeps): Prepared {
-  const { target, id = target, sharing = 'shared', readonly } = mount
-  if (mount.from !== undefined) {
-    throw new PlinthError(
-      'DOCKERFILE_INVALID',
-      'a cache mount cannot begin with files yet: from=',
-      {
-        hint: 'copy them in the command, from a bind mount',
-      },
-    )
-  }
+/**
+ * A directory that builds share, by its id and what it began with: `<store>/cache-mounts/<digest of these>`. The
+ * mode and owner it is given are those of one that begins empty or with a whole root, as in Docker.
+ */
+async function cache(mount: Of<'cache'>, deps: StepDeps): Promise<Prepared> {
+  const { store, signal } = deps
+  const { target, id = target, sharing = 'shared', readonly, source = '/' } = mount
+  const start = mount.from && (await cacheStart(mount.from, source, deps))
+  const began = start === undefined ? [] : [start.root.chain, source]
   return {
-    key: ['cache', target, readonly ?? false],
+    key: ['cache', target, readonly ?? false, ...began],
     async open(held) {
       const root = await store.directory('cache-mounts')
-      const name = digestHex(sha256(id)).slice(0, 32)
+      const name = digestHex(sha256([id, ...began].join('\0'))).slice(0, 32)
       const path = await ownDirectory(root, name, sharing, held, signal)
-      const first = await mkdir(path, { recursive: true })
-      if (first !== undefined) {
-        await chmod(path, mount.mode ?? 0o755)
+      if (existsSync(path)) return { type: 'directory', path, target, readonly }
+      if (start === undefined) await mkdir(path, { recursive: true })
+      else await beginCache(path, start, deps)
+      if (start === undefined || source === '/') {
+        if (start === undefined || mount.mode !== undefined) await chmod(path, mount.mode ?? 0o755)
         const { uid = 0, gid = 0 } = mount
         if (uid !== 0 || gid !== 0) await chown(path, uid, gid).catch(() => chmod(path, 0o777))
       }
       return { type: 'directory', path, target, readonly }
     },
   }
+}
+
+async function cacheStart(from: Source, source: string, deps: StepDeps): Promise<CacheStart> {
+  const [root, name] = await sourceRoot(from, deps)
+  return { root, name, source }
 }
 
 /** The directory a cache mount gets: `locked` waits for it, `private` takes one that nobody has. */
