@@ -95,7 +95,8 @@ export async function runTool(argv: readonly string[], options: RunOptions): Pro
   try {
     await Promise.all(work)
   } catch (error) {
-    child.kill('SIGKILL')
+    // Node would send it to our own process group for one that could not be started: its process id is 0
+    if (child.pid !== undefined) child.kill('SIGKILL')
     await end
     throw error
   }
