@@ -13,6 +13,8 @@ import { needs } from '../support/needs.ts'
 /** What Docker does its own way, and why that is so. */
 const docker: Readonly<Record<string, string>> = {
   'a signal is reported by name': 'an engine tells the exit code alone',
+  'a signal to its process group ends what runs, and nothing else':
+    'an engine tells the exit code alone',
   'the environment is what was given and nothing else': 'HOSTNAME, HOME and PATH are always set',
   'the host is out of reach: no file of it, no process, no device':
     "where Docker's own mounts come from shows",
