@@ -124,7 +124,7 @@ export const faultCases: readonly ExecutorCase[] = [
       mkdirSync(outside)
       // another run that has the same directory mounted
       const script = `cd '${shared}'; mkdir real; while :; do mv real x; mv x real; ln -s '${outside}' x; rm x; done`
-      const racer = spawn('sh', ['-c', script], { stdio: 'ignore' })
+      const racer = spawn('sh', ['-c', script], { stdio: 'ignore', detached: true })
       try {
         await within(setup, busyboxTree(), async (w) => {
           const mounts: Mount[] = [
@@ -149,9 +149,10 @@ export const faultCases: readonly ExecutorCase[] = [
           }
         })
       } finally {
-        racer.kill('SIGKILL')
+        // with what it has just started
+        process.kill(-racer.pid!, 'SIGKILL')
         await new Promise((resolve) => racer.once('close', resolve))
-        rmSync(directory, { recursive: true, force: true, maxRetries: 10 })
+        rmSync(directory, { recursive: true, force: true })
       }
     },
   },
