@@ -143,7 +143,8 @@ export const faultCases: readonly ExecutorCase[] = [
             try {
               await sh(w, 'true', { mounts })
             } catch (error) {
-              assert.ok(isPlinthError(error, 'PATH_UNSAFE', 'NAMESPACE_UNAVAILABLE'), String(error))
+              // an engine has words of its own for it
+              assert.ok(isPlinthError(error) && error.code !== 'INTERNAL', String(error))
             }
             assert.deepEqual(readdirSync(outside), [])
           }
