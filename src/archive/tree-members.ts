@@ -1,6 +1,7 @@
 import type { Digest } from '../digest.ts'
 import type { Entry } from '../entry.ts'
 import { PlinthError } from '../errors.ts'
+import { memberEntry } from './member-entry.ts'
 import { treePath } from './path.ts'
 import type { TarMember } from './tar-read.ts'
 
@@ -68,7 +69,7 @@ export class TreeMembers {
 
   /** What was added, in its order; the contents are slices of the uncompressed archive, the blob `data`. */
   entries(data: Digest): Entry[] {
-    return this.#members.map(({ path, member, target }) => toEntry(path, member, data, target))
+    return this.#members.map(({ path, member, target }) => memberEntry(path, member, data, target))
   }
 
   /** Whether a directory of this path was added. */
@@ -88,36 +89,5 @@ export class TreeMembers {
       )
     }
     return target
-  }
-}
-
-function toEntry(path: string, member: TarMember, data: Digest, target?: string): Entry {
-  const metadata = {
-    path,
-    mode: member.mode,
-    uid: member.uid,
-    gid: member.gid,
-    mtime: member.mtime,
-    xattrs: member.xattrs,
-  }
-  switch (member.type) {
-    case 'file':
-      return {
-        ...metadata,
-        type: 'file',
-        size: member.size,
-        content: { kind: 'blob', digest: data, offset: member.offset },
-      }
-    case 'hardlink':
-      return { ...metadata, type: 'hardlink', target: target! }
-    case 'symlink':
-      return { ...metadata, type: 'symlink', target: member.linkname }
-    case 'character':
-    case 'block':
-      return { ...metadata, type: member.type, major: member.major, minor: member.minor }
-    case 'directory':
-      return { ...metadata, type: 'directory' }
-    case 'fifo':
-      return { ...metadata, type: 'fifo' }
   }
 }

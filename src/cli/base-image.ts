@@ -5,14 +5,14 @@ import type { Platform } from '../platform.ts'
 import type { Recipe } from '../recipe/recipe.ts'
 import { parseReference } from '../reference.ts'
 import type { DockerfileBuildRequest, StageDeps } from './stages.ts'
-import type { Tools } from './tools.ts'
+import type { BuildDeps } from '../pipeline/build.ts'
 
 /** What a FROM or `--from` names: `plinth:RECIPE?param=value`, built when it is not there yet, or an image of the store. */
 export async function baseImage(
   source: ImageSource,
   platform: Platform,
   request: Pick<DockerfileBuildRequest, 'skip' | 'directory'>,
-  tools: Tools,
+  tools: BuildDeps,
   deps: StageDeps,
 ): Promise<Image> {
   if (source.kind === 'image' && !source.name.startsWith('plinth:')) {

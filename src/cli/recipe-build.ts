@@ -1,18 +1,17 @@
 import type { BuildGraphRequest } from '../engine/local/deps.ts'
 import { isPlinthError, PlinthError } from '../errors.ts'
-import { build, type BuildResult } from '../pipeline/build.ts'
+import { build, type BuildDeps, type BuildResult } from '../pipeline/build.ts'
 import { buildOn } from '../pipeline/instructions.ts'
 import { plan } from '../pipeline/plan.ts'
 import type { Plan } from '../plan.ts'
 import { resolveRecipe, type PackagedRecipe, type ResolvedRecipe } from '../recipe/resolve.ts'
 import type { BuildRequest, StageDeps, StageRequest } from './stages.ts'
 import { sourceDateEpoch } from './surrounding-values.ts'
-import type { Tools } from './tools.ts'
 
 /** Resolves a recipe to the exact packages. */
 export async function planRecipe(
   request: StageRequest,
-  tools: Tools,
+  tools: BuildDeps,
   deps: StageDeps,
 ): Promise<Plan> {
   const recipe = await resolved(request)
@@ -32,7 +31,7 @@ export async function buildRecipe(
     Pick<BuildRequest, 'outputs' | 'names'> &
     Partial<BuildRequest> &
     Pick<BuildGraphRequest, 'base'>,
-  tools: Tools,
+  tools: BuildDeps,
   deps: StageDeps,
 ): Promise<Pick<BuildResult, 'image' | 'digest' | 'cached'>> {
   const recipe = await resolved(request)
@@ -62,7 +61,7 @@ export async function buildRecipe(
 
 function planOf(
   recipe: PackagedRecipe,
-  tools: Tools,
+  tools: BuildDeps,
   { now, env }: StageDeps,
   fresh = false,
 ): Promise<Plan> {

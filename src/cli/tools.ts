@@ -1,24 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Emit } from '../events.ts'
 import type { Http } from '../http/http.ts'
-import { patience, type RetryPolicy } from '../http/retry.ts'
+import { patience } from '../http/retry.ts'
+import type { BuildDeps } from '../pipeline/build.ts'
 import type { Executor, Store } from '../ports.ts'
 import { openStore } from '../store/store.ts'
 import { proxiesOf } from './surrounding-values.ts'
 import type { StageDeps } from './stages.ts'
 
-/** What building works with on this machine. */
-export interface Tools {
-  readonly store: Store
-  readonly executor: Executor
-  readonly http: Http
-  readonly retry: RetryPolicy
-  readonly emit: Emit
-  readonly signal: AbortSignal
-}
-
 /** Opens the store. The network and the executor are loaded when they are first used: many builds need neither. */
-export async function openTools(deps: StageDeps): Promise<Tools> {
+export async function openTools(deps: StageDeps): Promise<BuildDeps> {
   const { emit, signal, now, env } = deps
   const store = await openStore(deps.store)
   return {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { decompress } from '../archive/decompress.ts'
+import { memberEntry } from '../archive/member-entry.ts'
 import { treePath } from '../archive/path.ts'
-import { readTar, type TarMember } from '../archive/tar-read.ts'
+import { readTar } from '../archive/tar-read.ts'
 import type { Change, Entry } from '../entry.ts'
 import { PlinthError } from '../errors.ts'
 import type { Layer } from '../image.ts'
@@ -84,7 +85,7 @@ export async function readLayer(layer: Layer, lower: Tree, store: Store): Promis
     } else {
       if (changes.has(path))
         throw new PlinthError('ARCHIVE_INVALID', `cannot read ${name}: '${path}' is in it twice`)
-      const entry = entryOf(member, path, layer)
+      const entry = memberEntry(path, member, layer.diffId)
       const linked = entry.type === 'hardlink' ? hardlinked(entry, view, name) : entry
       changes.set(path, linked)
       view.set(path, linked)
@@ -123,27 +124,4 @@ function followed(path: string, view: Tree, name: string): string {
 
 function childrenOf(tree: Tree, directory: string): string[] {
   return [...tree.keys()].filter((path) => parentOf(path) === directory)
-}
-
-function entryOf(member: TarMember, path: string, layer: Layer): Entry {
-  const { mode, uid, gid, mtime, xattrs } = member
-  const metadata = { path, mode, uid, gid, mtime, ...(xattrs && { xattrs }) }
-  switch (member.type) {
-    case 'file':
-      return {
-        ...metadata,
-        type: 'file',
-        size: member.size,
-        content: { kind: 'blob', digest: layer.diffId, offset: member.offset },
-      }
-    case 'symlink':
-    case 'hardlink':
-      return { ...metadata, type: member.type, target: member.linkname }
-    case 'character':
-    case 'block':
-      return { ...metadata, type: member.type, major: member.major, minor: member.minor }
-    case 'directory':
-    case 'fifo':
-      return { ...metadata, type: member.type }
-  }
 }

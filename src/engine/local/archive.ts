@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { decompress, type Compression } from '../../archive/decompress.ts'
+import { decompress, sniffCompression, type Compression } from '../../archive/decompress.ts'
+import { memberEntry } from '../../archive/member-entry.ts'
 import { treePath } from '../../archive/path.ts'
 import { readTar, type TarMember } from '../../archive/tar-read.ts'
-import type { Digest } from '../../digest.ts'
 import type { Content, Entry } from '../../entry.ts'
 import { isPlinthError } from '../../errors.ts'
 import type { BlobWriter, Store } from '../../ports.ts'
@@ -76,11 +76,8 @@ const headSize = 512
 
 /** By the first bytes; a plain tar has its mark in the first header (POSIX ustar). Undefined: no archive. */
 function compressionOf(head: Uint8Array): Compression | undefined {
-  const begins = (...bytes: readonly number[]): boolean => bytes.every((b, i) => head[i] === b)
-  if (begins(0x1f, 0x8b)) return 'gzip'
-  if (begins(0x42, 0x5a, 0x68)) return 'bzip2'
-  if (begins(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0)) return 'xz'
-  if (begins(0x28, 0xb5, 0x2f, 0xfd)) return 'zstd'
+  const compression = sniffCompression(head)
+  if (compression !== 'none') return compression
   const mark = Buffer.from(head.subarray(257, 262)).toString('latin1')
   return mark === 'ustar' ? 'none' : undefined
 }
@@ -124,34 +121,9 @@ async function kept(
   const { digest } = await writer.commit()
   return members.flatMap((member) => {
     const path = treePath(member.name.replace(/^\/+/, ''), name)
-    return path === '' ? [] : [entryOf(member, path, name, digest)]
+    if (path === '') return []
+    const isLink = member.type === 'hardlink'
+    const target = isLink ? treePath(member.linkname.replace(/^\/+/, ''), name) : undefined
+    return [memberEntry(path, member, digest, target)]
   })
-}
-
-function entryOf(member: TarMember, path: string, archive: string, digest: Digest): Entry {
-  const { mode, uid, gid, mtime, xattrs } = member
-  const metadata = { path, mode, uid, gid, mtime, ...(xattrs && { xattrs }) }
-  switch (member.type) {
-    case 'file':
-      return {
-        ...metadata,
-        type: 'file',
-        size: member.size,
-        content: { kind: 'blob', digest, offset: member.offset },
-      }
-    case 'hardlink':
-      return {
-        ...metadata,
-        type: 'hardlink',
-        target: treePath(member.linkname.replace(/^\/+/, ''), archive),
-      }
-    case 'symlink':
-      return { ...metadata, type: 'symlink', target: member.linkname }
-    case 'character':
-    case 'block':
-      return { ...metadata, type: member.type, major: member.major, minor: member.minor }
-    case 'directory':
-    case 'fifo':
-      return { ...metadata, type: member.type }
-  }
 }
